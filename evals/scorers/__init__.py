@@ -1,0 +1,1 @@
+"""The scorers: plain functions, one file each."""

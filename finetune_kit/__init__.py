@@ -1,0 +1,59 @@
+"""Fine-tune a code model on your own rows with Ludwig QLoRA.
+
+The names below are the public ones. They are loaded on first use: importing the package itself loads neither torch
+nor Ludwig.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finetune_kit.base_models import resolve_base_model
+    from finetune_kit.data import load_rows
+    from finetune_kit.errors import KitError
+    from finetune_kit.generation import generate, predict
+    from finetune_kit.prompt import Prompt
+    from finetune_kit.recipe import Recipe
+    from finetune_kit.run import Run
+    from finetune_kit.splits import split_rows
+    from finetune_kit.training import train
+
+_HOMES = {
+    "KitError": "errors",
+    "Prompt": "prompt",
+    "Recipe": "recipe",
+    "Run": "run",
+    "generate": "generation",
+    "load_rows": "data",
+    "predict": "generation",
+    "resolve_base_model": "base_models",
+    "split_rows": "splits",
+    "train": "training",
+}
+
+__all__ = [
+    "KitError",
+    "Prompt",
+    "Recipe",
+    "Run",
+    "__version__",
+    "generate",
+    "load_rows",
+    "predict",
+    "resolve_base_model",
+    "split_rows",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("finetune-kit")
+    if name in _HOMES:
+        return getattr(import_module(f"finetune_kit.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'finetune_kit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

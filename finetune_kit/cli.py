@@ -1,0 +1,159 @@
+"""The command line: one function a verb; a user's mistake ends in one sentence and exit code 2."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from finetune_kit.data import load_rows, write_jsonl
+from finetune_kit.errors import KitError
+from finetune_kit.progress import View
+from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
+from finetune_kit.run import SIDES, Run
+
+app = typer.Typer(
+    name="finetune-kit",
+    help="Fine-tune a code model on your own rows with Ludwig QLoRA, and measure whether it got better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunArgument = Annotated[str, typer.Argument(metavar="[RUN]", help="A run folder.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"finetune-kit {metadata.version('finetune-kit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Set what holds for every verb."""
+    # The libraries must not call home, and their process pools warn when tokenizers run beside them.
+    for name, value in {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "true"}.items():
+        os.environ.setdefault(name, value)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl trainer.epochs=2")
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Fine-tune a base model on rows."""
+    from finetune_kit.training import summary_lines, train
+
+    with _mistakes(debug):
+        if "=" in recipe:
+            recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
+        view = View()
+        run = train(Recipe.load(recipe, overrides or []), name=Path(recipe).stem, view=view)
+        for line in summary_lines(run):
+            view.say(line)
+
+
+@app.command()
+def predict(
+    run: RunArgument = "runs/latest",
+    rows: Annotated[str | None, typer.Argument(help="A file of rows; the run's test rows without it.")] = None,
+    instruction: Annotated[str | None, typer.Option(help="Answer this one, and print the answer.")] = None,
+    input_: Annotated[str, typer.Option("--input", help="What belongs to --instruction.")] = "",
+    side: Annotated[str | None, typer.Option(help="base or tuned; both without it (tuned for --instruction).")] = None,
+    output: Annotated[Path | None, typer.Option(help="For a file of rows: where the completions go (.jsonl).")] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Generate completions: for test rows, a file of rows, or one instruction."""
+    from finetune_kit import generation
+
+    with _mistakes(debug):
+        if side is not None and side not in SIDES:
+            raise KitError(f"--side must be one of {', '.join(SIDES)}, and is {side!r}.")
+        opened = Run.load(run)
+        view = View()
+        if instruction is not None:
+            view = View(file=sys.stderr)
+            with view.stage("Generating"), _quiet(opened):
+                row = {"instruction": instruction, "input": input_}
+                completion = generation.generate(opened, [row], side or "tuned")[0]
+            typer.echo(completion)
+        elif rows is not None:
+            _predict_file(opened, rows, [side] if side else ["tuned"], output, view)
+        else:
+            with _quiet(opened):
+                paths = generation.predict(opened, None, [side] if side else SIDES, view)
+            for path in paths.values():
+                view.say(f"Wrote {path}")
+
+
+@app.command(name="eval")
+def evaluate(
+    run: RunArgument = "runs/latest",
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Generate with base and tuned where that is not done yet, then score both."""
+    predict(run, debug=debug)
+    from evals.__main__ import app as evals
+
+    evals([run], prog_name="python -m evals")
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that ship."""
+    table = Table("recipe", "base model", "what it is", box=None, header_style="bold")
+    for path in sorted(SHIPPED_RECIPES.glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        title = text.splitlines()[0].removeprefix("# ")
+        table.add_row(path.stem, yaml.safe_load(text)["base_model"], title)
+    Console().print(table)
+    typer.echo("\nTrain one with: finetune-kit train RECIPE [KEY=VALUE]...")
+
+
+def _predict_file(run: Run, rows: str, sides: list[str], output: Path | None, view: View) -> None:
+    from finetune_kit.generation import Generator
+
+    generator = Generator(run)
+    loaded = load_rows(rows, required=[name for name in generator.prompt.columns if name != "input"])
+    target = output or Path(f"{Path(rows).stem}.predictions.jsonl")
+    with _quiet(run):
+        for side in sides:
+            with view.stage(f"Generating, {side}", len(loaded), "row") as stage:
+                completions = generator.complete(loaded, side, lambda tokens: stage.advance())
+    write_jsonl(target, [{**row, "completion": text} for row, text in zip(loaded, completions, strict=True)])
+    view.say(f"Wrote {target}")
+
+
+@contextmanager
+def _quiet(run: Run) -> Iterator[None]:
+    """The libraries' bars and warnings go into the run's log."""
+    from finetune_kit.logs import captured
+
+    run.ludwig_path.mkdir(exist_ok=True)
+    with captured(run.ludwig_path / "predict.log"):
+        yield
+
+
+@contextmanager
+def _mistakes(debug: bool) -> Iterator[None]:
+    """A user's mistake: one sentence on standard error, exit code 2."""
+    try:
+        yield
+    except KitError as error:
+        if debug:
+            raise
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"Error: {error}", markup=False)
+        raise typer.Exit(2) from None

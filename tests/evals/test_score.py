@@ -1,0 +1,233 @@
+"""A made-up run whose scores are known, from the files to the exit code."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from evals import Verdict, score_run
+from evals.errors import EvalError
+from evals.report import Comparison, Scores, Summary, print_summary, write_report
+
+PROJECT = Path(__file__).resolve().parents[2]
+ADD = "def add(a, b):\n    return a + b"
+SUB = "def add(a, b):\n    return a - b"
+
+
+@pytest.fixture
+def known_run(make_run, row):
+    """Six rows, a to c seen; pass@1 is 1 of 5 against 3 of 5, exact match 1 of 6 against 3 of 6."""
+    base = [
+        row("a", completion=f"```python\n{ADD}\n```"),  # passes, exact
+        row("b", completion=SUB),  # wrong_answer
+        row("c", completion="I cannot do that."),  # syntax_error
+        row("d", completion="def plus(a, b):\n    return a + b", group="unseen"),  # missing_entry_point
+        row("e", completion="def add(a, b):\n    raise ValueError", group="unseen"),  # exception
+        row("f", completion="x = 2", group="unseen", tests=None, output="x = 1"),  # not run
+    ]
+    tuned = [
+        row("a", completion=ADD + "\n"),  # passes, exact
+        row("b", completion=f"Sure!\n```py\n{ADD}\n```\nDone."),  # passes, exact
+        row("c", completion=SUB),  # wrong_answer
+        row("d", completion="def add(*n):\n    return sum(n)", group="unseen"),  # passes
+        row("e", completion=SUB, group="unseen"),  # wrong_answer
+        row("f", completion="x = 1", group="unseen", tests=None, output="x = 1"),  # not run, exact
+    ]
+    return make_run(base, [{**line, "settings_hash": "s2"} for line in reversed(tuned)])
+
+
+def _run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "evals", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_writes_the_known_scores(known_run):
+    done = _run_module(str(known_run), "--workers", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads((known_run / "eval" / "summary.json").read_text())
+    bleu = {name: scores.pop("bleu") for name, scores in _metrics(summary).items()}
+    assert _metrics(summary) == {
+        "all": {
+            "pass@1": {"base": 0.2, "tuned": 0.6, "difference": 0.4},
+            "exact_match": {"base": 0.166667, "tuned": 0.5, "difference": 0.333333},
+        },
+        "seen": {
+            "pass@1": {"base": 0.333333, "tuned": 0.666667, "difference": 0.333333},
+            "exact_match": {"base": 0.333333, "tuned": 0.666667, "difference": 0.333333},
+        },
+        "unseen": {
+            "pass@1": {"base": 0.0, "tuned": 0.5, "difference": 0.5},
+            "exact_match": {"base": 0.0, "tuned": 0.333333, "difference": 0.333333},
+        },
+    }
+    # BYHAND
+    by_hand = 100 * (35 / 36 * 31 / 33 * 27 / 30 * 24 / 27) ** 0.25
+    assert bleu["seen"]["tuned"] == pytest.approx(by_hand, abs=1e-5)
+    assert {name: scores["rows"] for name, scores in summary["groups"].items()} == {"seen": 3, "unseen": 3}
+    assert (summary["rows"], summary["rows_with_tests"]) == (6, 5)
+    assert summary["verdicts"] == {
+        "base": dict.fromkeys(
+            ["exception", "missing_entry_point", "passed", "syntax_error", "wrong_answer"], 1
+        ),
+        "tuned": {"passed": 3, "wrong_answer": 2},
+    }
+    assert summary["settings_hash"] == {"base": "s1", "tuned": "s2"}
+    assert summary["signatures"]["bleu"].startswith("nrefs:1|")
+    assert summary["sandbox"]["limits"]["cpu_seconds"] == 5.0
+    assert "network_blocked" in summary["sandbox"]["protections"]
+    assert set(summary) == {
+        "metrics", "groups", "rows", "rows_with_tests", "verdicts", "signatures", "settings_hash", "sandbox",
+        "versions",
+    }  # fmt: skip
+    assert sorted(path.name for path in (known_run / "eval").iterdir()) == ["samples.jsonl", "summary.json"]
+
+
+def _metrics(summary):
+    groups = {name: scores["metrics"] for name, scores in summary["groups"].items()}
+    return {"all": summary["metrics"], **groups}
+
+
+def test_the_table_shows_the_groups_the_failures_and_the_paths(known_run):
+    lines = _run_module(str(known_run)).stdout.splitlines()
+    cells = [
+        [cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines if re.search("[│┃]", line)
+    ]
+    assert cells[0] == ["rows", "metric", "base", "tuned", "difference", "count"]
+    assert [row[0] for row in cells[1:10] if row[0]] == ["seen", "unseen", "all"]
+    assert ["all", "pass@1", "0.200", "0.600", "+0.400", "6"] in cells
+    assert ["", "exact_match", "0.167", "0.500", "+0.333", ""] in cells
+    assert ["wrong_answer", "1", "2"] in cells
+    assert "pass@1 counts the 5 rows with tests, of 6." in lines
+    assert any(line.startswith("Base and tuned were generated with different settings") for line in lines)
+    assert f"wrote {known_run}/eval/summary.json" in lines
+
+
+def test_the_samples_say_what_came_of_each_row_and_side(known_run):
+    score_run(known_run)
+    samples = [json.loads(line) for line in (known_run / "eval" / "samples.jsonl").read_text().splitlines()]
+    assert [(sample["row_id"], sample["side"]) for sample in samples] == [
+        (row_id, side) for row_id in "abcdef" for side in ("base", "tuned")
+    ]
+    first, second = samples[2:4]
+    assert second.pop("cpu_seconds") > 0
+    assert second == {
+        "row_id": "b",
+        "group": "seen",
+        "side": "tuned",
+        "completion": f"Sure!\n```py\n{ADD}\n```\nDone.",
+        "code": ADD,
+        "status": "passed",
+        "detail": "",
+        "exact_match": True,
+    }
+    assert (first["status"], first["detail"]) == ("wrong_answer", "assert add(1, 2) == 3")
+    assert [samples[10][key] for key in ("status", "detail", "cpu_seconds", "exact_match")] == [
+        None,
+        None,
+        None,
+        False,
+    ]
+
+
+def test_quiet_prints_nothing(known_run):
+    done = _run_module(str(known_run), "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (known_run / "eval" / "summary.json").is_file()
+
+
+def test_a_users_mistake_is_one_sentence_and_exit_code_2(tmp_path):
+    done = _run_module(str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "there is no such run folder" in done.stderr
+
+
+def test_a_harness_error_counts_on_neither_side_and_ends_with_1(make_run, row):
+    broken = "assert add(1, 2 == 3"
+    run = make_run(
+        [row("a"), row("b", tests=broken)], [row("a", completion=SUB), row("b", tests=broken, completion="")]
+    )
+    done = _run_module(str(run))
+    assert (done.returncode, done.stderr) == (1, "1 rows could not be judged.\n")
+    assert "1 rows could not be judged; pass@1 leaves them out on both sides (b)" in done.stdout
+    summary = json.loads((run / "eval" / "summary.json").read_text())
+    assert summary["metrics"]["pass@1"] == {"base": 1.0, "tuned": 0.0, "difference": -1.0}
+    assert summary["verdicts"]["base"] == {"harness_error": 1, "passed": 1}
+
+
+def test_a_row_that_one_side_could_not_judge_is_left_out_of_both(make_run, row, monkeypatch):
+    run = make_run([row("a"), row("b")], [row("a"), row("b")])
+    verdicts = [Verdict("passed"), Verdict("harness_error"), Verdict("wrong_answer"), Verdict("passed")]
+    monkeypatch.setattr("evals.scorers.execution.check_many", lambda *args: verdicts)
+    summary = score_run(run)
+    assert summary.overall.metrics["pass@1"] == Comparison(0.0, 1.0)
+    assert summary.harness_errors == ("a",)
+
+
+def test_pass_at_1_is_left_out_where_no_row_has_tests(make_run, row):
+    lines = [row("a", tests=None, group=None), row("b", tests="", group=None)]
+    run = make_run(lines, lines)
+    done = _run_module(str(run))
+    assert "pass@1 is left out: no row has tests." in done.stdout.splitlines()
+    summary = json.loads((run / "eval" / "summary.json").read_text())
+    assert list(summary["metrics"]) == ["bleu", "exact_match"]
+    assert (summary["groups"], summary["rows_with_tests"], summary["sandbox"]) == ({}, 0, {})
+    assert summary["metrics"]["exact_match"] == {"base": 1.0, "tuned": 1.0, "difference": 0.0}
+
+
+def test_mixed_settings_have_no_hash_and_a_remark(make_run, row):
+    lines = [row("a"), row("b", settings_hash="other")]
+    run = make_run(lines, lines)
+    assert score_run(run).settings_hash == {"base": None, "tuned": None}
+    assert "The base predictions were not all made with the same settings." in _run_module(str(run)).stdout
+
+
+def test_progress_is_told(known_run):
+    heard = []
+    score_run(known_run, workers=1, progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_second_evaluation_replaces_the_first(known_run):
+    score_run(known_run)
+    first = json.loads((known_run / "eval" / "summary.json").read_text())
+    score_run(known_run)
+    assert json.loads((known_run / "eval" / "summary.json").read_text()) == first
+
+
+def test_a_report_that_cannot_be_written_is_a_users_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "eval").write_text("a file where the folder should be")
+    with pytest.raises(EvalError, match="the report cannot be written"):
+        write_report(tmp_path, {}, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["eval"]
+
+
+def test_signs_and_colours_of_a_difference():
+    metrics = {
+        "pass@1": Comparison(0.5, 0.25),
+        "bleu": Comparison(1.0, 2.5),
+        "exact_match": Comparison(0.5, 0.5),
+    }
+    summary = Summary(
+        Scores(4, metrics), {}, 4, {"base": {"passed": 2}, "tuned": {"passed": 1}}, (), {}, {}, {}, {}
+    )
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system="standard")
+    print_summary(summary, console)
+    text = console.file.getvalue()
+    assert "\x1b[31m-0.250\x1b[0m" in text
+    assert "\x1b[32m+1.50\x1b[0m" in text
+    assert "+0.000" not in text
+    assert "Most common failures" not in text
