@@ -39,7 +39,8 @@ def main(
         raise typer.Exit(EXIT_USER_ERROR) from None
     print_summary(summary, console)
     if summary.harness_errors:
-        print(f"{len(summary.harness_errors)} rows could not be judged.", file=sys.stderr)
+        count = len(summary.harness_errors)
+        print(f"{count} row{'s' if count > 1 else ''} could not be judged.", file=sys.stderr)
         raise typer.Exit(EXIT_HARNESS_ERRORS)
 
 

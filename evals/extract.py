@@ -73,7 +73,9 @@ def _fenced_blocks(lines: list[str]) -> list[_Block]:
 
 def _block(lines: list[str], opening: tuple[int, str, str, str], end: int, *, closed: bool) -> _Block:
     first_line, indent, _, info = opening
-    body = [_outdent(line, len(indent)) for line in lines[first_line + 1 : end]]
+    body = lines[first_line + 1 : end]
+    if indent:
+        body = [_outdent(line, len(indent)) for line in body]
     words = info.strip().strip("{}").replace(",", " ").split(maxsplit=1)
     language = words[0].lstrip(".").lower() if words else ""
     return _Block(first_line, language in _PYTHON, _without_blank_edges(body), closed)

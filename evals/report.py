@@ -218,11 +218,12 @@ def _remarks(summary: Summary) -> list[str]:
             f"pass@1 counts the {summary.rows_with_tests} rows with tests, of {summary.overall.rows}."
         )
     if summary.harness_errors:
-        more = ", ..." if len(summary.harness_errors) > _ROWS_SHOWN else ""
-        shown = ", ".join(map(str, summary.harness_errors[:_ROWS_SHOWN])) + more
+        count = len(summary.harness_errors)
+        names = [str(row_id) for row_id in summary.harness_errors[:_ROWS_SHOWN]]
+        which = "1 row" if count == 1 else f"{count} rows"
         remarks.append(
-            f"{len(summary.harness_errors)} rows could not be judged, pass@1 leaves them out on both sides "
-            f"({shown}); samples.jsonl says why."
+            f"{which} could not be judged ({', '.join(names)}{', ...' if count > _ROWS_SHOWN else ''}); "
+            f"pass@1 leaves {'it' if count == 1 else 'them'} out on both sides, and samples.jsonl says why."
         )
     for side, value in summary.settings_hash.items():
         if value is None:

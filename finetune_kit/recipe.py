@@ -162,7 +162,9 @@ class Data(Section):
     limit: int | None = Field(None, gt=0)
     """Only the first rows of the source."""
     train_limit: int | None = Field(None, gt=0)
-    """Only this many training rows; validation and test stay whole."""
+    """At most this many training rows."""
+    test_limit: int | None = Field(None, gt=0)
+    """At most this many test rows of each group."""
     split: Literal["hash", "guide", "column"] = "hash"
     """`hash` of the content, the `guide`'s shuffle, or a `column` named split with 0, 1, 2."""
 

@@ -27,6 +27,7 @@ def split_rows(
     probabilities: tuple[float, float, float] = (0.9, 0.05, 0.05),
     limit: int | None = None,
     train_limit: int | None = None,
+    test_limit: int | None = None,
 ) -> Splits:
     """Part rows into three.
 
@@ -39,6 +40,7 @@ def split_rows(
         limit: Only the first rows, counted after the split (the guide's `n_rows`).
         train_limit: At most this many training rows: the first, in the order of their hashes, so that the choice
             does not depend on the order of the file.
+        test_limit: At most this many test rows of each group, chosen likewise.
 
     Returns:
         The three sets, each in the order of `rows`.
@@ -56,11 +58,12 @@ def split_rows(
     for row, number in list(zip(rows, numbers, strict=True))[:limit]:
         kept = {name: value for name, value in row.items() if name != "split"}
         parts[2 if row.get("group") == UNSEEN else number].append(kept)
-    train, validation, test = parts
-    if train_limit is not None and len(train) > train_limit:
-        chosen = sorted(train, key=lambda row: (content_hash(row), row["row_id"]))[:train_limit]
-        ids = {row["row_id"] for row in chosen}
-        train = [row for row in train if row["row_id"] in ids]
+    train = _at_most(train_limit, parts[0])
+    validation = parts[1]
+    groups = sorted({row.get("group", "") for row in parts[2]})
+    chosen = [_at_most(test_limit, [row for row in parts[2] if row.get("group", "") == group]) for group in groups]
+    kept_ids = {row["row_id"] for rows_of_group in chosen for row in rows_of_group}
+    test = [row for row in parts[2] if row["row_id"] in kept_ids]
     if not train:
         raise KitError(f"No training row is left of {len(rows)} rows split {list(probabilities)}; give more rows.")
     return Splits(train, validation, test)
@@ -84,6 +87,14 @@ def guide_split(n: int, probabilities: tuple[float, float, float] = (0.9, 0.05, 
     numbers = np.repeat([0.0, 1.0, 2.0], [train, validation, n - train - validation])
     np.random.RandomState(GUIDE_SEED).shuffle(numbers)
     return [int(number) for number in numbers]
+
+
+def _at_most(limit: int | None, rows: list[Row]) -> list[Row]:
+    """The first rows in the order of their hashes, put back into the order they came in."""
+    if limit is None or len(rows) <= limit:
+        return rows
+    ids = {row["row_id"] for row in sorted(rows, key=lambda row: (content_hash(row), row["row_id"]))[:limit]}
+    return [row for row in rows if row["row_id"] in ids]
 
 
 def _hash_split(row: Row, probabilities: tuple[float, float, float]) -> int:

@@ -61,7 +61,8 @@ def train(
     started = time.monotonic()
     splits = split_for(recipe, data)
     prompt = Prompt(recipe.prompt.template, [column for column in splits.train[0] if column != recipe.output_column])
-    base = resolve_base_model(recipe.base_model)
+    with view.stage("Looking for the base model"):
+        base = resolve_base_model(recipe.base_model)
     run = Run.create(recipe, name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
     for split in SPLITS:
         run.write_rows(split, getattr(splits, split))
@@ -104,7 +105,8 @@ def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -
     )
     options: dict[str, Any] = {"probabilities": recipe.preprocessing.split.probabilities}
     if section is not None:
-        options |= {"method": section.split, "limit": section.limit, "train_limit": section.train_limit}
+        limits = section.model_dump(include={"limit", "train_limit", "test_limit"})
+        options |= {"method": section.split, **limits}
     return split_rows(rows, **options)
 
 
@@ -143,6 +145,7 @@ def _fit(run: Run, splits: Splits, prompt: Prompt, base: BaseModel, view: View) 
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
         "left_out": {"cap": cap, "train": dropped, "validation": dropped_too},
+        "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
         "validation": fitted.validation,
         "optimizer_steps": recorder.steps,
         "tokens": recorder.tokens,

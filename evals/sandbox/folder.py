@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import tempfile
 import time
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 
 from evals.errors import EvalError
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
@@ -61,33 +61,48 @@ def _remove_in_the_end(path: str) -> None:
 def remove_tree(path: str) -> None:
     """Remove a folder, read-only ones and very deep ones included, without following links.
 
-    Folders inside are first brought up to the top one by one, so that neither descriptors, nor the stack, nor
+    One folder is open at a time, and the way back up is `..`, so that neither descriptors, nor the stack, nor
     the length of a path set a bound to the depth. Nothing else may be at work in the folder.
 
     Args:
         path: The folder; fine if it is gone already.
+
+    Raises:
+        OSError: If something in it cannot be removed.
     """
     try:
         os.chmod(path, 0o700)
-        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        here = os.open(path, _FOLDER)
     except FileNotFoundError:
         return
     try:
-        while folders := _unlink_files(top):
-            for name in folders:
-                os.chmod(name, 0o700, dir_fd=top)
-                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
-                try:
-                    for deeper in _unlink_files(inner):
-                        # Moving a folder takes the right to write to it.
-                        os.chmod(deeper, 0o700, dir_fd=inner)
-                        os.rename(deeper, f"moved-{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)
-                finally:
-                    os.close(inner)
-                os.rmdir(name, dir_fd=top)
+        trail: list[
+            tuple[str, os.stat_result]
+        ] = []  # How each folder on the way is called, and what it is in.
+        left = [_unlink_files(here)]
+        while trail or left[-1]:
+            if left[-1]:
+                name = left[-1].pop()
+                trail.append((name, os.fstat(here)))
+                os.chmod(name, 0o700, dir_fd=here)
+                here = _moved_to(name, here)
+                left.append(_unlink_files(here))
+            else:
+                left.pop()
+                name, parent = trail.pop()
+                here = _moved_to("..", here)
+                if not os.path.samestat(os.fstat(here), parent):
+                    raise OSError(f"{path} was changed while it was being removed")
+                os.rmdir(name, dir_fd=here)
     finally:
-        os.close(top)
+        os.close(here)
     os.rmdir(path)
+
+
+def _moved_to(name: str, here: int) -> int:
+    there = os.open(name, _FOLDER, dir_fd=here)
+    os.close(here)
+    return there
 
 
 def sweep_shared_folders(owner: int) -> None:

@@ -73,7 +73,7 @@ def lease_of_user() -> Iterator[int | None]:
     """Reserve a user id for one worker, on the whole machine, until the block ends.
 
     An abstract socket marks the id as taken: the kernel gives it to one process only, and frees it when that
-        ends.
+    one ends.
 
     Yields:
         The id; None for an ordinary user, whose programs run as himself.
@@ -85,9 +85,8 @@ def lease_of_user() -> Iterator[int | None]:
         yield None
         return
     mapped = [_mapped_ids("uid_map"), _mapped_ids("gid_map")]
-    busy = _users_of_processes()
     for uid in (uid for stretch in _USER_IDS for uid in stretch):
-        if uid in busy or not all(any(uid in ids for ids in kind) for kind in mapped) or _has_a_name(uid):
+        if not all(any(uid in ids for ids in kind) for kind in mapped) or _has_a_name(uid):
             continue
         with socket.socket(socket.AF_UNIX) as mark:
             try:
@@ -96,7 +95,7 @@ def lease_of_user() -> Iterator[int | None]:
                 if error.errno == errno.EADDRINUSE:
                     continue
                 raise EvalError(f"The sandbox cannot reserve a user id ({error.strerror}).") from error
-            if uid in _users_of_processes():  # Another's check ended between the first look and the mark.
+            if uid in _users_of_processes():
                 continue
             yield uid
             return

@@ -101,6 +101,7 @@ def as_ordinary_user(tmp_path: Path) -> Callable[[str], subprocess.CompletedProc
             needed = [Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve(), PROJECT]
             command = _uncovered(command, needed, tmp_path)
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
+        environment |= {"TMPDIR": os.environ["TMPDIR"]} if "TMPDIR" in os.environ else {}
         return subprocess.run(
             command, env=environment, cwd="/", capture_output=True, text=True, timeout=50, check=False
         )

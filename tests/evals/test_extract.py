@@ -73,7 +73,7 @@ def test_the_code_is_found(name):
     ],
     ids=["ticks", "fences", "openings", "mixed", "blanks", "lines", "async", "wide-async", "wide", "growing"],
 )
-def test_a_megabyte_takes_less_than_a_second(text):
-    begin = time.perf_counter()
+def test_a_megabyte_takes_less_than_a_second_of_cpu_time(text):
+    begin = time.process_time()
     extract_code(text)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1

@@ -14,7 +14,7 @@ from evals.sandbox.verdict import STATUSES
 
 ADD = "def add(a, b):\n    return a + b\n"
 TESTS = "assert add(1, 2) == 3"
-SHORT = Limits(cpu_seconds=1, wall_seconds=2)
+SHORT = Limits(cpu_seconds=1, wall_seconds=3)
 
 # Each: the program, its tests, the status, and the detail (None where its wording is the interpreter's own).
 TABLE = {
@@ -124,8 +124,14 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, Verdict]:
-    jobs = [(code, tests) for code, tests, _, _ in TABLE.values()]
-    return dict(zip(TABLE, check_many(jobs, SHORT), strict=True))
+    # Little memory, so that filling it takes less than the CPU limit on a slow machine too; and a wall limit
+    # out of the way of all but those that wait, so that the load of the machine does not matter.
+    found = {}
+    for waits, wall_seconds in ((True, 2), (False, 20)):
+        names = [name for name in TABLE if (TABLE[name][2] == "timeout_wall") == waits]
+        limits = Limits(cpu_seconds=1, wall_seconds=wall_seconds, memory_bytes=64 * 2**20)
+        found.update(zip(names, check_many([TABLE[name][:2] for name in names], limits), strict=True))
+    return found
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -265,6 +271,16 @@ FORGERIES = {
     "skips to the end of the talk": WRITE_EVERYWHERE.format(
         data=b"D" + bytes(16) + b"\0\x09passed\x000\x00", seconds=9
     ),
+    "skips to the end while tested": """
+import os
+def add(a, b):
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, b"D" + bytes(16) + b"\\0\\x09passed\\x000\\x00")
+        except OSError:
+            pass
+    return 0
+""",
     "closes every descriptor": "import os\nos.closerange(3, 64)\n" + ADD,
     "rebinds the harness's tools": """
 import os

@@ -73,8 +73,9 @@ def test_the_command_writes_the_known_scores(known_run):
             "exact_match": {"base": 0.0, "tuned": 0.333333, "difference": 0.333333},
         },
     }
-    # BYHAND
-    by_hand = 100 * (35 / 36 * 31 / 33 * 27 / 30 * 24 / 27) ** 0.25
+    # Three texts of 12 tokens, and of one of them the last but one is wrong: 1 of 36 words, and 2 each of the
+    # 33 pairs, 30 triples and 27 quadruples.
+    by_hand = 100 * (35 / 36 * 31 / 33 * 28 / 30 * 25 / 27) ** 0.25
     assert bleu["seen"]["tuned"] == pytest.approx(by_hand, abs=1e-5)
     assert {name: scores["rows"] for name, scores in summary["groups"].items()} == {"seen": 3, "unseen": 3}
     assert (summary["rows"], summary["rows_with_tests"]) == (6, 5)
@@ -161,8 +162,11 @@ def test_a_harness_error_counts_on_neither_side_and_ends_with_1(make_run, row):
         [row("a"), row("b", tests=broken)], [row("a", completion=SUB), row("b", tests=broken, completion="")]
     )
     done = _run_module(str(run))
-    assert (done.returncode, done.stderr) == (1, "1 rows could not be judged.\n")
-    assert "1 rows could not be judged; pass@1 leaves them out on both sides (b)" in done.stdout
+    assert (done.returncode, done.stderr) == (1, "1 row could not be judged.\n")
+    assert (
+        "1 row could not be judged (b); pass@1 leaves it out on both sides, and samples.jsonl says why."
+        in done.stdout
+    )
     summary = json.loads((run / "eval" / "summary.json").read_text())
     assert summary["metrics"]["pass@1"] == {"base": 1.0, "tuned": 0.0, "difference": -1.0}
     assert summary["verdicts"]["base"] == {"harness_error": 1, "passed": 1}

@@ -1,0 +1,176 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from finetune_kit.decoding import decode, growing_cache
+from finetune_kit.errors import KitError
+from finetune_kit.generation import Generator, generate, predict
+from finetune_kit.recipe import Generation
+from finetune_kit.run import Run
+
+
+@pytest.fixture(scope="module")
+def model(tiny_llama):
+    from transformers import LlamaForCausalLM
+
+    return LlamaForCausalLM.from_pretrained(tiny_llama).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_llama):
+    from finetune_kit.loading import load_tokenizer
+
+    return load_tokenizer(str(tiny_llama))
+
+
+@pytest.fixture(scope="module")
+def prompts(tokenizer, exercise_rows) -> list[list[int]]:
+    return [tokenizer(row["instruction"]).input_ids for row in exercise_rows[:20]]
+
+
+def plain(model, prompt: list[int], n: int) -> list[int]:
+    """Greedy tokens by transformers itself, one prompt alone."""
+    output = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=n, pad_token_id=2)
+    return output[0, len(prompt) :].tolist()
+
+
+GREEDY = Generation(max_new_tokens=16, do_sample=False)
+
+
+@pytest.mark.parametrize("max_batch", [1, 7, 64])
+def test_greedy_text_is_that_of_transformers_whatever_the_batch(model, tokenizer, prompts, max_batch: int) -> None:
+    texts = decode(model, tokenizer, prompts, GREEDY, max_batch=max_batch)
+    expected = [tokenizer.decode(plain(model, prompt, 16), skip_special_tokens=True) for prompt in prompts]
+    assert texts == expected
+
+
+def test_rows_end_at_their_end_token_and_leave_the_batch(model, tokenizer, prompts) -> None:
+    """Tokens that some rows produce early are declared end tokens, so that rows finish at different times."""
+    produced = [plain(model, prompt, 16) for prompt in prompts]
+    ends = {tokens[3] for tokens in produced[::3]}
+    before = model.generation_config.eos_token_id
+    model.generation_config.eos_token_id = sorted(ends)
+    lengths: list[int] = []
+    try:
+        texts = decode(model, tokenizer, prompts, GREEDY, on_done=lengths.append)
+    finally:
+        model.generation_config.eos_token_id = before
+    expected = []
+    for tokens in produced:
+        cut = next((i for i, token in enumerate(tokens) if token in ends), len(tokens))
+        expected.append(tokenizer.decode(tokens[:cut], skip_special_tokens=True))
+    assert texts == expected
+    assert len(lengths) == len(prompts) and len(set(lengths)) > 1
+
+
+def test_a_stop_string_ends_a_completion_before_it(model, tokenizer, prompts) -> None:
+    whole = decode(model, tokenizer, prompts[:4], GREEDY)
+    stop = whole[0][5:8]
+    stopped = decode(model, tokenizer, prompts[:4], GREEDY.model_copy(update={"stop_strings": [stop]}))
+    assert stopped == [text.split(stop)[0] for text in whole]
+
+
+def test_a_sample_depends_on_the_seed_and_not_on_the_neighbours(model, tokenizer, prompts) -> None:
+    hot = Generation(max_new_tokens=12, temperature=1.0, top_k=20, top_p=0.95)
+    together = decode(model, tokenizer, prompts, hot, seed=1)
+    assert decode(model, tokenizer, prompts, hot, seed=1, max_batch=3) == together
+    assert decode(model, tokenizer, prompts, hot, seed=2) != together
+
+
+def test_the_cache_keeps_the_rows_it_is_told_to(model) -> None:
+    cache = growing_cache(model.config, new_tokens=2)
+    states = torch.arange(3 * 2 * 4 * 16, dtype=torch.float32).view(3, 2, 4, 16)
+    cache.layers[0].update(states, states + 1)
+    cache.layers[0].batch_select_indices(torch.tensor([2, 0]))
+    keys, values = cache.layers[0].update(states[:2, :, :1], states[:2, :, :1])
+    assert torch.equal(keys[:, :, :4], states[[2, 0]]) and torch.equal(values[:, :, :4], states[[2, 0]] + 1)
+    assert keys.shape == (2, 2, 5, 16) and cache.layers[0].get_seq_length() == 5
+
+
+@pytest.mark.parametrize("kind", ["gemma2", "mistral"])
+def test_models_with_other_attention_go_the_usual_way(kind: str, tokenizer, prompts) -> None:
+    from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+
+    from finetune_kit.decoding import _attends_to_everything
+
+    torch.manual_seed(0)
+    config = CONFIG_MAPPING[kind](
+        vocab_size=400,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        sliding_window=8,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
+    model = AutoModelForCausalLM.from_config(config).eval()
+    assert not _attends_to_everything(model.config, 100)
+    texts = decode(model, tokenizer, prompts[:5], GREEDY)
+    assert texts == [tokenizer.decode(plain(model, prompt, 16), skip_special_tokens=True) for prompt in prompts[:5]]
+
+
+def test_plain_peft_gives_the_same_tokens_as_the_kit(tiny_run: Run, tiny_llama, tokenizer) -> None:
+    """The adapter loads with PeftModel alone, on the base model quantised as it was in training."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    quantisation = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+    )
+    base = AutoModelForCausalLM.from_pretrained(tiny_llama, quantization_config=quantisation, dtype=torch.float32)
+    peft = PeftModel.from_pretrained(base, tiny_run.adapter_path).eval()
+    generator = Generator(tiny_run)
+    rows = tiny_run.rows("train")[:8]
+    for row, text in zip(rows, generate(tiny_run, rows), strict=True):
+        prompt = generator.prompt.encode(row, tokenizer)
+        output = peft.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=12, pad_token_id=2)
+        assert tokenizer.decode(output[0, len(prompt) :], skip_special_tokens=True) == text
+
+
+def test_base_is_the_model_without_the_adapter(tiny_run: Run) -> None:
+    generator = Generator(tiny_run)
+    rows = tiny_run.rows("train")[:8]
+    base = generator.complete(rows, "base")
+    assert generator.complete(rows, "tuned") != base
+    with torch.no_grad():
+        for name, parameter in generator._model.named_parameters():
+            if "lora_B" in name:
+                parameter.zero_()
+    assert generator.complete(rows, "tuned") == base
+
+
+def test_a_run_loaded_in_a_new_process_gives_the_same_text(tiny_run: Run) -> None:
+    rows = tiny_run.rows("train")[:4]
+    script = (
+        "import json, sys; from finetune_kit import Run, generate\n"
+        "print(json.dumps(generate(Run.load(sys.argv[1]), json.loads(sys.argv[2]))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tiny_run.path), json.dumps(rows)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == generate(tiny_run, rows)
+
+
+def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeypatch) -> None:
+    paths = predict(tiny_run)
+    lines = [json.loads(line) for line in paths["tuned"].read_text().splitlines()]
+    keys = ["row_id", "group", "instruction", "input", "output", "tests", "completion", "settings_hash"]
+    assert [list(line) for line in lines] == [keys] * len(tiny_run.rows("test"))
+    assert {line["settings_hash"] for line in lines} == {Generator(tiny_run).settings_hash("tuned")}
+    assert Generator(tiny_run).settings_hash("base") != Generator(tiny_run).settings_hash("tuned")
+    monkeypatch.setattr(Generator, "complete", lambda *args: pytest.fail("generated again"))
+    assert predict(tiny_run) == paths
+
+
+def test_a_row_without_a_column_of_the_prompt_is_named(tiny_run: Run) -> None:
+    with pytest.raises(KitError, match="Row 1 has no column 'input'"):
+        generate(tiny_run, [{"instruction": "x"}])

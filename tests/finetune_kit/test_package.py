@@ -1,0 +1,53 @@
+import ast
+import subprocess
+import sys
+
+import pytest
+from tests.conftest import ROOT
+
+import finetune_kit
+
+HEAVY = ["torch", "transformers", "evaluate", "ludwig", "pandas", "datasets", "peft", "matplotlib"]
+
+
+def test_the_public_names_are_these() -> None:
+    assert finetune_kit.__all__ == [
+        "KitError",
+        "Prompt",
+        "Recipe",
+        "Run",
+        "__version__",
+        "generate",
+        "load_rows",
+        "predict",
+        "resolve_base_model",
+        "split_rows",
+        "train",
+    ]
+    for name in finetune_kit.__all__:
+        assert getattr(finetune_kit, name) is not None
+    with pytest.raises(AttributeError):
+        finetune_kit.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["finetune_kit", "evals", "finetune_kit.cli"])
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    script = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_older_python_is_told_so(monkeypatch, capsys) -> None:
+    from finetune_kit import __main__
+
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7, "final", 0))
+    with pytest.raises(SystemExit) as caught:
+        __main__.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("finetune_kit needs Python 3.12 or later (Ludwig does); this is Python 3.11.")
+    ast.parse((ROOT / "finetune_kit" / "__main__.py").read_text(), feature_version=(3, 7))
+
+
+def test_the_older_python_reaches_the_message() -> None:
+    """`python3.11 -m finetune_kit` runs the package's `__init__` first: it must be readable there too."""
+    ast.parse((ROOT / "finetune_kit" / "__init__.py").read_text(), feature_version=(3, 7))
