@@ -168,9 +168,7 @@ def _paired(
             raise EvalError(f"{tuned_path}: row_id {row.row_id!r} of {base_path} is missing; {again}")
         for key in _SHARED_BY_BOTH_SIDES:
             if getattr(row, key) != getattr(other, key):
-                raise EvalError(
-                    f"{tuned_path}: row_id {row.row_id!r} has another {key!r} than in {base_path}; {again}"
-                )
+                raise EvalError(f"{tuned_path}: row_id {row.row_id!r} has another {key!r} than in {base_path}; {again}")
     base_ids = {prediction.row_id for prediction in base}
     for row in tuned:
         if row.row_id not in base_ids:

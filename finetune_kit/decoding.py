@@ -99,7 +99,9 @@ class _Batch:
             self.ids[row, width - len(prompt) :] = torch.tensor(prompt, device=device)
             self.mask[row, width - len(prompt) :] = 1
         self.width = width
-        self.cache = growing_cache(model.config, settings.max_new_tokens) if grouped else DynamicCache(config=model.config)
+        self.cache = (
+            growing_cache(model.config, settings.max_new_tokens) if grouped else DynamicCache(config=model.config)
+        )
         self.end_ids = end_token_ids(model, tokenizer)
         self.choose = _Chooser(settings, seed, places, device)
         self.stop_window = max(map(len, settings.stop_strings), default=0) + 8

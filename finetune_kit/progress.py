@@ -48,7 +48,9 @@ class View:
             )
             with Progress(*columns, console=self.console, transient=True) as progress:
                 task = progress.add_task(title, total=total, note="")
-                yield Stage(lambda done, total, note: progress.update(task, completed=done, total=total, note=note), total)
+                yield Stage(
+                    lambda done, total, note: progress.update(task, completed=done, total=total, note=note), total
+                )
         else:
             self.say(f"{title} ...")
             plain = _PlainLines(self, unit)
@@ -87,7 +89,9 @@ class _PlainLines:
         if now - self.shown < PLAIN_EVERY and done != total:
             return
         self.shown = now
-        left = f", {format_seconds((now - self.started) / done * (total - done))} left" if total and done < total else ""
+        left = (
+            f", {format_seconds((now - self.started) / done * (total - done))} left" if total and done < total else ""
+        )
         self.view.say(f"  {self.unit} {done}{f' of {total}' if total else ''}{f', {note}' if note else ''}{left}")
 
 

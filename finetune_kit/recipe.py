@@ -225,7 +225,7 @@ class Recipe(Section):
         """
         path = find_recipe(name)
         try:
-            tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+            tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise KitError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
         if not isinstance(tree, dict):
@@ -307,7 +307,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise KitError(f"{override!r} is not of the form key=value, e.g. trainer.epochs=2.")
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        value = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError:
         raise KitError(f"The value in {override!r} is not valid YAML; put it in quotes.") from None
     *sections, last = key.split(".")

@@ -30,8 +30,19 @@ if TYPE_CHECKING:
     from finetune_kit.engine.trainer import OptimizerStep
 
 VERSIONED = (
-    "finetune-kit ludwig torch transformers peft bitsandbytes accelerate datasets pandas numpy tokenizers safetensors"
-).split()
+    "finetune-kit",
+    "ludwig",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "datasets",
+    "pandas",
+    "numpy",
+    "tokenizers",
+    "safetensors",
+)
 
 
 def train(
@@ -132,7 +143,11 @@ def _fit(run: Run, splits: Splits, prompt: Prompt, base: BaseModel, view: View) 
         view.say(f"Device      {device.name}, computing in {dtype}: {device.reason}")
         view.say(
             f"Rows        {len(examples)} to train on, {len(held_out)} to validate, {len(splits.test)} to test"
-            + (f"; {len(dropped) + len(dropped_too)} longer than {cap} tokens left out" if dropped or dropped_too else "")
+            + (
+                f"; {len(dropped) + len(dropped_too)} longer than {cap} tokens left out"
+                if dropped or dropped_too
+                else ""
+            )
         )
         begun = time.monotonic()
         recorder = stack.enter_context(_Recorder(run.log_path, view))

@@ -32,9 +32,7 @@ def private_folder(owner: int | None) -> Iterator[str]:
     try:
         path = tempfile.mkdtemp(prefix="evals-", dir=_reachable_base(owner))
     except OSError as error:
-        raise EvalError(
-            f"The sandbox cannot make a temporary folder ({error}); free space or set TMPDIR."
-        ) from error
+        raise EvalError(f"The sandbox cannot make a temporary folder ({error}); free space or set TMPDIR.") from error
     try:
         if owner is not None:
             os.chown(path, owner, owner)
@@ -53,9 +51,7 @@ def _remove_in_the_end(path: str) -> None:
             reason = str(error)
         else:
             return
-    warnings.warn(
-        f"The sandbox could not remove its folder {path} ({reason}); remove it by hand.", stacklevel=2
-    )
+    warnings.warn(f"The sandbox could not remove its folder {path} ({reason}); remove it by hand.", stacklevel=2)
 
 
 def remove_tree(path: str) -> None:
@@ -76,9 +72,7 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     try:
-        trail: list[
-            tuple[str, os.stat_result]
-        ] = []  # How each folder on the way is called, and what it is in.
+        trail: list[tuple[str, os.stat_result]] = []  # How each folder on the way is called, and what it is in.
         left = [_unlink_files(here)]
         while trail or left[-1]:
             if left[-1]:
@@ -113,9 +107,7 @@ def sweep_shared_folders(owner: int) -> None:
     """
     for folder in _SHARED_FOLDERS:
         try:
-            entries = [
-                entry for entry in os.scandir(folder) if entry.stat(follow_symlinks=False).st_uid == owner
-            ]
+            entries = [entry for entry in os.scandir(folder) if entry.stat(follow_symlinks=False).st_uid == owner]
         except OSError:
             continue
         for entry in entries:
@@ -145,9 +137,7 @@ def _reachable_base(owner: int | None) -> str:
         return usual
     if _everybody_may_enter("/tmp"):
         return "/tmp"
-    raise EvalError(
-        f"The sandbox's users cannot enter {usual}, nor /tmp; set TMPDIR to a folder that all may enter."
-    )
+    raise EvalError(f"The sandbox's users cannot enter {usual}, nor /tmp; set TMPDIR to a folder that all may enter.")
 
 
 def _everybody_may_enter(path: str) -> bool:

@@ -117,9 +117,7 @@ def _mapped_ids(name: str) -> list[range]:
         with open(f"/proc/self/{name}") as file:
             rows = [[int(word) for word in line.split()] for line in file]
     except OSError as error:
-        raise EvalError(
-            f"The sandbox needs /proc, and cannot read /proc/self/{name} ({error.strerror})."
-        ) from error
+        raise EvalError(f"The sandbox needs /proc, and cannot read /proc/self/{name} ({error.strerror}).") from error
     return [range(first, first + count) for first, _, count in rows]
 
 

@@ -19,10 +19,7 @@ from evals.sandbox.verdict import MAX_DETAIL, STATUSES, Limits, Verdict
 
 _CHILD_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "child")
 # The folder is on the path for these imports only: the program must not find it there.
-_BOOT = (
-    "import sys; sys.path.append(sys.argv[1]); import supervisor; sys.path.pop(); "
-    "supervisor.main(sys.argv[2:])"
-)
+_BOOT = "import sys; sys.path.append(sys.argv[1]); import supervisor; sys.path.pop(); supervisor.main(sys.argv[2:])"
 # Beyond the wall limit, which the supervisor keeps: start of the interpreter and killing, on a busy machine.
 _GRACE_SECONDS = 30.0
 _LOOK_EVERY_MS = 200
@@ -54,9 +51,7 @@ def run_check(
     """
     try:
         with private_folder(uid) as folder, _started(folder, limits, uid) as exchange:
-            exchange.run(
-                _job(code, tests), time.monotonic() + limits.wall_seconds + _GRACE_SECONDS, cancelled
-            )
+            exchange.run(_job(code, tests), time.monotonic() + limits.wall_seconds + _GRACE_SECONDS, cancelled)
     except OSError as error:
         return Verdict("harness_error", f"the check could not be carried out: {error}"[:MAX_DETAIL])
     finally:
@@ -75,9 +70,7 @@ class _Exchange:
         timed_out: Whether the supervisor did not answer in time.
     """
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], job: BinaryIO, result: BinaryIO, output_bytes: int
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], job: BinaryIO, result: BinaryIO, output_bytes: int) -> None:
         assert process.stdout is not None and process.stderr is not None
         self.process = process
         self.result = b""

@@ -47,9 +47,7 @@ def pass_at_1(
         EvalError: If the lengths differ, or the sandbox cannot run here.
     """
     if len(codes) != len(tests):
-        raise EvalError(
-            f"pass@1 needs tests for each program; it got {len(codes)} programs, {len(tests)} tests."
-        )
+        raise EvalError(f"pass@1 needs tests for each program; it got {len(codes)} programs, {len(tests)} tests.")
     verdicts = check_many(list(zip(codes, tests, strict=True)), limits or Limits(), workers, progress)
     counted = sum(verdict.status != "harness_error" for verdict in verdicts)
     return ExecutionScore(tuple(verdicts), fraction_passed(verdicts), counted)

@@ -1,7 +1,7 @@
 """The data set `builtin:python-exercises`: short Python exercises that our own code makes and verifies.
 
 >>> from finetune_kit.exercises import families, rows
->>> len(rows()) == 12 * len(families())
+>>> len(rows()) == 16 * len(families())
 True
 """
 
@@ -14,13 +14,11 @@ from finetune_kit.exercises import (
     dictionaries,
     formatting,
     lists,
-    lookups,
     numbers,
     parsing,
     records,
     recursion,
     strings,
-    value_classes,
     words,
 )
 from finetune_kit.exercises.family import Family
@@ -38,10 +36,8 @@ TOPICS = (
     recursion,
     dictionaries,
     records,
-    lookups,
     dates,
     classes,
-    value_classes,
 )
 
 

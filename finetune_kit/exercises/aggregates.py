@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import prod
 from random import Random
 
 from finetune_kit.exercises.draws import REDUCE, int_lists, ints, shuffled
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
-@seen
+@unseen
 def sum_of_powers(rng: Random) -> Function:
     power, power_name = rng.choice([(1, ""), (2, "squares of the "), (3, "cubes of the ")])
     kind, rest = rng.choice([("even", 0), ("odd", 1)])
@@ -81,24 +80,6 @@ def differences(rng: Random) -> Function:
     )
 
 
-@unseen
-def windows(rng: Random) -> Function:
-    k = rng.randint(2, 4)
-    what, call = rng.choice([("sum", "sum"), ("largest", "max"), ("smallest", "min")])
-    thing = "sum" if what == "sum" else f"{what} number"
-    p = rng.choice(["numbers", "values"])
-    return Function(
-        name=rng.choice(["windows", "sliding", f"window_{call}"]),
-        params=p,
-        ask=f"returns a list with the {thing} of each run of {k} neighbouring `{p}`",
-        body=f"return [{call}({p}[i : i + {k}]) for i in range(len({p}) - {k - 1})]",
-        calls=int_lists(rng, 4, 1, 15, 7),
-        expect=lambda numbers: [
-            REDUCE[call](list(run)) for run in zip(*(numbers[i:] for i in range(k)), strict=False)
-        ],
-    )
-
-
 @seen
 def mean_or_default(rng: Random) -> Function:
     digits, empty = rng.randint(1, 3), rng.choice([0, None, -1])
@@ -106,8 +87,7 @@ def mean_or_default(rng: Random) -> Function:
     return Function(
         name=rng.choice(["mean", "average", f"average_of_{p}"]),
         params=p,
-        ask=f"returns the mean of `{p}` rounded to {digits} decimal{'s' * (digits > 1)}, or {empty} for "
-        f"an empty list",
+        ask=f"returns the mean of `{p}` rounded to {digits} decimal{'s' * (digits > 1)}, or {empty} for an empty list",
         body=f"return round(sum({p}) / len({p}), {digits}) if {p} else {empty}",
         calls=[[], *int_lists(rng, 4, 1, 30, 4)],
         buggy=f"return round(sum({p}) / len({p}), {digits})",
@@ -136,9 +116,7 @@ def count_between(rng: Random) -> Function:
     high = low + rng.randint(3, 8)
     inside = rng.random() < 0.7
     return Function(
-        name=rng.choice(
-            ["count_between" if inside else "count_outside", "in_range" if inside else "outliers"]
-        ),
+        name=rng.choice(["count_between" if inside else "count_outside", "in_range" if inside else "outliers"]),
         params="numbers",
         ask=f"returns how many `numbers` are between {low} and {high}, both included"
         if inside
@@ -205,43 +183,11 @@ def closest(rng: Random) -> Function:
         for signs in ((1, -1, 1, -1), (1, 1, -1, -1), (-1, 1, 1, -1), (-1, -1, 1, 1))
     ]
     return Function(
-        name=rng.choice(
-            [f"farthest_from_{k}" if far else f"closest_to_{k}", "far_value" if far else "nearest"]
-        ),
+        name=rng.choice([f"farthest_from_{k}" if far else f"closest_to_{k}", "far_value" if far else "nearest"]),
         params=p,
         ask=f"returns the one of the `{p}` that is {'farthest from' if far else 'closest to'} {k}",
         body=f"return {'max' if far else 'min'}({p}, key=lambda n: abs(n - {k}))",
         calls=lists,
         expect=lambda numbers: sorted((abs(n - k), n) for n in numbers)[-1 if far else 0][1],
         buggy=f"return {'max' if far else 'min'}({p})",
-    )
-
-
-@seen
-def product_of_some(rng: Random) -> Function:
-    k = rng.randint(0, 6)
-    phrase, sign = rng.choice([("other than", "!="), ("greater than", ">")])
-    return Function(
-        name=rng.choice(["product", "multiply_all", "product_of_some"]),
-        params="numbers",
-        ask=f"multiplies all `numbers` {phrase} {k} and returns the product",
-        imports="from math import prod",
-        body=f"return prod(n for n in numbers if n {sign} {k})",
-        calls=[[*row, k, k + 2] for row in int_lists(rng, 4, 0, 9, 4)],
-        expect=lambda numbers: prod([n for n in numbers if n > k or (sign == "!=" and n < k)]),
-    )
-
-
-@seen
-def count_changes(rng: Random) -> Function:
-    what, sign = rng.choice(
-        [("greater than", ">"), ("less than", "<"), ("equal to", "=="), ("different from", "!=")]
-    )
-    p = rng.choice(["numbers", "readings", "levels"])
-    return Function(
-        name=rng.choice(["count_changes", "count_steps", "how_often"]),
-        params=p,
-        ask=f"returns how many of the `{p}` are {what} the one just before them",
-        body=f"return sum(b {sign} a for a, b in zip({p}, {p}[1:]))",
-        calls=int_lists(rng, 6, 1, 4, 6),
     )

@@ -1,10 +1,10 @@
-"""Exercises that ask for a class whose objects change."""
+"""Exercises that ask for a class: of objects that change, or of values."""
 
 from __future__ import annotations
 
 from random import Random
 
-from finetune_kit.exercises.draws import ITEMS, PEOPLE, ints, words
+from finetune_kit.exercises.draws import ints, word, words
 from finetune_kit.exercises.family import Class, seen, unseen
 
 
@@ -110,78 +110,6 @@ def account(rng: Random) -> Class:
     )
 
 
-@seen
-def queue(rng: Random) -> Class:
-    name = rng.choice(["Queue", "Line", "WaitingList", "Printer"])
-    put, get = rng.choice([("join", "serve"), ("put", "get"), ("enqueue", "dequeue"), ("add", "take")])
-    size = rng.choice(["size", "count", "waiting"])
-    a, b, c = rng.sample(PEOPLE, 3)
-    return Class(
-        name=name,
-        ask=f"with `{put}(item)`, `{get}()`, which removes and returns the oldest item, and `{size}()`, "
-        "the number of items",
-        body=f"""
-            def __init__(self):
-                self.items = []
-
-            def {put}(self, item):
-                self.items.append(item)
-
-            def {get}(self):
-                return self.items.pop(0)
-
-            def {size}(self):
-                return len(self.items)
-        """,
-        script=f"""
-            q = {name}()
-            q.{put}("{a}")
-            q.{put}("{b}")
-            ? q.{size}()
-            ? q.{get}()
-            q.{put}("{c}")
-            ? q.{get}()
-            ? q.{size}()
-        """,
-    )
-
-
-@seen
-def inventory(rng: Random) -> Class:
-    name, add, count = (
-        rng.choice(["Inventory", "Store", "Pantry", "Basket"]),
-        rng.choice(["add", "put", "stock"]),
-        rng.choice(["count", "amount", "how_many"]),
-    )
-    a, b, c = rng.sample(ITEMS, 3)
-    m, n, k = ints(rng, 3, 2, 15)
-    return Class(
-        name=name,
-        ask=f"with `{add}(item, n)`, which adds `n` pieces of `item`, and `{count}(item)`, "
-        "which returns how many there are (0 if none)",
-        body=f"""
-            def __init__(self):
-                self.items = {{}}
-
-            def {add}(self, item, n):
-                self.items[item] = self.{count}(item) + n
-
-            def {count}(self, item):
-                return self.items.get(item, 0)
-        """,
-        script=f"""
-            s = {name}()
-            s.{add}("{a}", {m})
-            s.{add}("{b}", {n})
-            ? s.{count}("{a}")
-            s.{add}("{a}", {k})
-            ? s.{count}("{a}")
-            ? s.{count}("{b}")
-            ? s.{count}("{c}")
-        """,
-    )
-
-
 @unseen
 def switch(rng: Random) -> Class:
     name, flip = (
@@ -212,36 +140,132 @@ def switch(rng: Random) -> Class:
     )
 
 
-@unseen
-def history(rng: Random) -> Class:
-    name, put = rng.choice(["History", "Editor", "Setting", "Memory"]), rng.choice(["set", "write", "change"])
-    undo, start = rng.choice(["undo", "back", "revert"]), rng.choice([0, 1, 5, 10])
-    a, b = rng.sample(range(20, 99), 2)
+@seen
+def shape(rng: Random) -> Class:
+    name, (x, y), area, edge = rng.choice(
+        [
+            ("Rectangle", ("width", "height"), "self.{0} * self.{1}", "2 * (self.{0} + self.{1})"),
+            ("Room", ("length", "width"), "self.{0} * self.{1}", "2 * (self.{0} + self.{1})"),
+            ("Field", ("long", "wide"), "self.{0} * self.{1}", "2 * (self.{0} + self.{1})"),
+        ]
+    )
+    method, code, what = rng.choice(
+        [
+            ("area", area, "the area"),
+            ("perimeter", edge, "the perimeter"),
+            ("is_square", "self.{0} == self.{1}", ""),
+        ]
+    )
+    other, other_code, other_what = rng.choice(
+        [("scaled", "{2}(self.{0} * k, self.{1} * k)", ""), ("ratio", "self.{0} / self.{1}", "")]
+    )
+    a, b, k = rng.randint(2, 9), rng.choice([2, 4]), rng.randint(2, 4)
+    says = what or "whether both sides are equal"
+    if other == "scaled":
+        tail = f"`scaled(k)`, a new {name} with both sides times `k`"
+        check = f"? s.scaled({k}).{x}\n? s.scaled({k}).{y}"
+    else:
+        tail = f"`ratio()`, {x} divided by {y}"
+        check = f"? s.ratio()\n? {name}({b * 3}, {b}).ratio()"
+    checks = "\n            ".join(check.splitlines())
     return Class(
         name=name,
-        ask=f"with an attribute `value` ({start} at first), `{put}(value)`, which changes it, and "
-        f"`{undo}()`, "
-        "which brings back the value before the last change",
+        ask=f"with the attributes `{x}` and `{y}`, given in this order, and the methods `{method}()`, "
+        f"which returns {says}, and {tail}",
         body=f"""
-            def __init__(self):
-                self.value = {start}
-                self.old = []
+            def __init__(self, {x}, {y}):
+                self.{x} = {x}
+                self.{y} = {y}
 
-            def {put}(self, value):
-                self.old.append(self.value)
-                self.value = value
+            def {method}(self):
+                return {code.format(x, y)}
 
-            def {undo}(self):
-                self.value = self.old.pop()
+            def {other}(self{", k" if other == "scaled" else ""}):
+                return {other_code.format(x, y, name)}{other_what}
         """,
         script=f"""
-            x = {name}()
-            x.{put}({a})
-            x.{put}({b})
-            ? x.value
-            x.{undo}()
-            ? x.value
-            x.{undo}()
-            ? x.value
+            s = {name}({a}, {b})
+            ? s.{method}()
+            ? {name}(3, 3).{method}()
+            {checks}
+        """,
+    )
+
+
+@seen
+def point(rng: Random) -> Class:
+    name, (x, y) = (
+        rng.choice(["Point", "Vector", "Pair", "Offset"]),
+        rng.choice([("x", "y"), ("a", "b"), ("dx", "dy")]),
+    )
+    method, sign, what = rng.choice(
+        [("__add__", "+", "sum"), ("__sub__", "-", "difference"), ("__mul__", "*", "product")]
+    )
+    a, b, c, d = ints(rng, 4, 1, 20)
+    return Class(
+        name=name,
+        ask=f"with the attributes `{x}` and `{y}`, given in this order, where `p {sign} q` gives a new "
+        f"{name} with the {what}s of both "
+        f"attributes",
+        body=f"""
+            def __init__(self, {x}, {y}):
+                self.{x} = {x}
+                self.{y} = {y}
+
+            def {method}(self, other):
+                return {name}(self.{x} {sign} other.{x}, self.{y} {sign} other.{y})
+        """,
+        script=f"""
+            p = {name}({a}, {b}) {sign} {name}({c}, {d})
+            ? p.{x}
+            ? p.{y}
+            ? (p {sign} p).{x}
+        """,
+    )
+
+
+@seen
+def data_class(rng: Random) -> Class:
+    name, (a, b), method, code, kind = rng.choice(
+        [
+            ("Person", ("name", "city"), "label", 'f"{self.name} ({self.city})"', "text"),
+            ("Book", ("title", "author"), "cite", 'f"{self.author}: {self.title}"', "text"),
+            ("Item", ("price", "count"), "total", "self.price * self.count", "number"),
+            ("Range", ("low", "high"), "span", "self.high - self.low", "number"),
+            ("Score", ("right", "wrong"), "points", "self.right - self.wrong", "number"),
+            ("Pet", ("name", "kind"), "describe", 'f"{self.name} the {self.kind}"', "text"),
+        ]
+    )
+    method = rng.choice([method, "show" if kind == "text" else "compute", f"get_{method}"])
+    v = [word(rng).title() for _ in range(6)] if kind == "text" else [str(n) for n in rng.sample(range(1, 40), 6)]
+    q = '"' if kind == "text" else ""
+    sample = code.removeprefix("f").strip('"').replace(f"{{self.{a}}}", "A").replace(f"{{self.{b}}}", "B")
+    does = {
+        "total": "price times count",
+        "span": "high minus low",
+        "points": "right minus wrong",
+    }
+    text = f'text like "{sample}" for {a} "A" and {b} "B"'
+    key = {"Item": "total", "Range": "span", "Score": "points"}.get(name, "")
+    field = "str" if kind == "text" else "int"
+    return Class(
+        name=name,
+        ask=f"as a dataclass with the fields `{a}` and `{b}` ({field}) and a method `{method}()`, which "
+        f"returns "
+        f"{does[key] if key else text}",
+        imports="from dataclasses import dataclass\n\n\n@dataclass\n",
+        body=f"""
+            {a}: {field}
+            {b}: {field}
+
+            def {method}(self):
+                return {code}
+        """,
+        script=f"""
+            x = {name}({q}{v[0]}{q}, {q}{v[1]}{q})
+            ? x.{method}()
+            ? {name}({q}{v[2]}{q}, {q}{v[3]}{q}).{method}()
+            ? (x == {name}({q}{v[0]}{q}, {q}{v[1]}{q}))
+            ? (x == {name}({q}{v[4]}{q}, {q}{v[5]}{q}))
         """,
     )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from random import Random
 
-from finetune_kit.exercises.draws import int_lists, ints, lit, sentences, shuffled, tables, word, words
+from finetune_kit.exercises.draws import (
+    ITEMS,
+    PEOPLE,
+    int_lists,
+    lit,
+    sentences,
+    shuffled,
+    tables,
+    word,
+    words,
+)
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
@@ -28,9 +38,7 @@ def count_items(rng: Random) -> Function:
                 counts[{key}] = counts.get({key}, 0) + 1
             return counts
         """,
-        calls=[
-            shuffled(rng, [*row, row[0], row[0][:2] + "t"]) for row in (words(rng, n) for n in (3, 2, 4, 3))
-        ],
+        calls=[shuffled(rng, [*row, row[0], row[0][:2] + "t"]) for row in (words(rng, n) for n in (3, 2, 4, 3))],
     )
 
 
@@ -51,9 +59,7 @@ def invert(rng: Random) -> Function:
 @seen
 def filter_dict(rng: Random) -> Function:
     k, p = rng.randint(4, 15), rng.choice(["stock", "scores", "prices", "ages"])
-    phrase, sign = rng.choice(
-        [("greater than", ">"), ("less than", "<"), ("of at least", ">="), ("of at most", "<=")]
-    )
+    phrase, sign = rng.choice([("greater than", ">"), ("less than", "<"), ("of at least", ">="), ("of at most", "<=")])
     keys = rng.random() < 0.4
     return Function(
         name=rng.choice(["filter_items", f"filter_{p}", f"select_{p}"]),
@@ -68,27 +74,7 @@ def filter_dict(rng: Random) -> Function:
     )
 
 
-@seen
-def sum_by_prefix(rng: Random) -> Function:
-    start, letter = rng.random() < 0.5, rng.choice("rstb")
-    where = "start" if start else "end"
-    p = rng.choice(["data", "costs", "table"])
-
-    def table() -> dict[str, int]:
-        keys = [*words(rng, 2), *(letter + w if start else w + letter for w in words(rng, 2))]
-        return dict(zip(shuffled(rng, keys), ints(rng, 4), strict=True))
-
-    return Function(
-        name=rng.choice([f"sum_{letter}", "partial_total", "sum_matching"]),
-        params=p,
-        ask=f'adds up the values of the dict `{p}` whose keys {where} with "{letter}"',
-        body=f'return sum(value for key, value in {p}.items() if key.{where}swith("{letter}"))',
-        calls=[table() for _ in range(4)],
-        expect=lambda data: sum(data[k] for k in data if k[0 if start else -1] == letter),
-    )
-
-
-@seen
+@unseen
 def best_key(rng: Random) -> Function:
     kind, best = rng.choice([("highest", "max"), ("lowest", "min")])
     p = rng.choice(["scores", "prices", "votes", "ages"])
@@ -104,70 +90,6 @@ def best_key(rng: Random) -> Function:
 
 
 @seen
-def group_words(rng: Random) -> Function:
-    key, what, slug = rng.choice(
-        [
-            ("word[0]", "first letter", "first"),
-            ("word[-1]", "last letter", "last"),
-            ("len(word)", "length", "length"),
-        ]
-    )
-    p = rng.choice(["words", "names"])
-    rows = [
-        shuffled(rng, [*ws, ws[0] + "s", ws[1][:2] + ws[0][-1]])
-        for ws in (words(rng, 2 + i % 2) for i in range(4))
-    ]
-    return Function(
-        name=rng.choice([f"group_by_{slug}", f"group_{p}", "make_groups"]),
-        params=p,
-        ask=f"groups the list `{p}` by {what}: it returns a dict from each {what} to the list of its {p}",
-        body=f"""
-            groups = {{}}
-            for word in {p}:
-                groups.setdefault({key}, []).append(word)
-            return groups
-        """,
-        calls=rows,
-    )
-
-
-@unseen
-def merge_counts(rng: Random) -> Function:
-    a, b = rng.choice([("a", "b"), ("first", "second"), ("old", "new")])
-    minus = rng.random() < 0.5
-    pairs = []
-    for left, right in zip(tables(rng, 4, length=3), tables(rng, 4, length=2), strict=True):
-        pairs.append((left, right | {next(iter(left)): rng.randint(1, 9)}))
-    return Function(
-        name=rng.choice(
-            ["subtract_counts", "difference", "take_away"]
-            if minus
-            else ["merge_counts", "add_dicts", "combine"]
-        ),
-        params=f"{a}, {b}",
-        ask=f"returns a dict with, for each key of `{a}` or `{b}`, the value in `{a}` "
-        f"{'minus' if minus else 'plus'} "
-        f"that in `{b}`, where a missing key counts as 0",
-        body=f"return {{key: {a}.get(key, 0) {'-' if minus else '+'} {b}.get(key, 0) for key in {a} | {b}}}",
-        calls=pairs,
-    )
-
-
-@seen
-def rename_key(rng: Random) -> Function:
-    old, new = words(rng, 2)
-    p = rng.choice(["data", "record"])
-    others = [{k: v for k, v in table.items() if k not in (old, new)} for table in tables(rng, 4, length=3)]
-    return Function(
-        name=rng.choice(["rename_key", f"rename_{old}", f"{old}_to_{new}"]),
-        params=p,
-        ask=f'returns a copy of the dict `{p}` with the key "{old}" renamed to "{new}"',
-        body=f'return {{"{new}" if k == "{old}" else k: v for k, v in {p}.items()}}',
-        calls=[{old: rng.randint(1, 9)} | table for table in others],
-    )
-
-
-@seen
 def nested_get(rng: Random) -> Function:
     a, b = words(rng, 2)
     default = rng.choice([None, 0, -1, "none", "", 1])
@@ -175,8 +97,7 @@ def nested_get(rng: Random) -> Function:
     return Function(
         name=rng.choice([f"get_{b}", f"read_{b}", "lookup"]),
         params=p,
-        ask=f'returns the value under "{b}" in the dict under "{a}" in `{p}`, or {lit(default)} if '
-        f"either is missing",
+        ask=f'returns the value under "{b}" in the dict under "{a}" in `{p}`, or {lit(default)} if either is missing',
         body=f'return {p}.get("{a}", {{}}).get("{b}"{f", {lit(default)}" if default is not None else ""})',
         calls=[
             {a: {b: rng.randint(2, 99)}},
@@ -205,35 +126,13 @@ def keys_by_value(rng: Random) -> Function:
 
 
 @seen
-def drop_or_pick_keys(rng: Random) -> Function:
-    chosen, pick = words(rng, 2), rng.random() < 0.5
-    p = rng.choice(["data", "record", "row"])
-    names = f'("{chosen[0]}", "{chosen[1]}")'
-    rests = [{k: v for k, v in table.items() if k not in chosen} for table in tables(rng, 4, length=3)]
-    return Function(
-        name=rng.choice(["pick_keys", "keep_keys"] if pick else ["drop_keys", "without_keys"]),
-        params=p,
-        ask=f"returns a copy of the dict `{p}` {'with only' if pick else 'without'} the keys "
-        f'"{chosen[0]}" and "{chosen[1]}"',
-        body=f"return {{key: {p}[key] for key in {names}}}"
-        if pick
-        else f"return {{k: v for k, v in {p}.items() if k not in {names}}}",
-        calls=[
-            dict(shuffled(rng, [*rest.items(), *zip(chosen, ints(rng, 2), strict=True)])) for rest in rests
-        ],
-        expect=lambda data: {k: data[k] for k in data if (k in chosen) is pick},
-    )
-
-
-@seen
 def zip_dict(rng: Random) -> Function:
     k, keys = rng.randint(2, 9), rng.choice(["names", "keys", "labels"])
     what, term = rng.choice([("plus", "value + {}"), ("times", "value * {}"), ("minus", "value - {}")])
     return Function(
         name=rng.choice(["make_dict", "build_table", "pair_up"]),
         params=f"{keys}, values",
-        ask=f"returns a dict from each of the `{keys}` to the number at the same place in `values` "
-        f"{what} {k}",
+        ask=f"returns a dict from each of the `{keys}` to the number at the same place in `values` {what} {k}",
         body=f"return {{key: {term.format(k)} for key, value in zip({keys}, values)}}",
         calls=[(words(rng, len(row)), row) for row in int_lists(rng, 4, 1, 30, 3)],
     )
@@ -251,4 +150,70 @@ def count_in_text(rng: Random) -> Function:
         body=f'return {{letter: text.count(letter) for letter in "{letters}"}}',
         calls=sentences(rng, 4),
         expect=lambda text: {letter: sum(c == letter for c in text) for letter in letters},
+    )
+
+
+def price_list(rng: Random, count: int = 3, high: int = 30) -> dict[str, int]:
+    """Draws items with different prices."""
+    return dict(zip(rng.sample(ITEMS, count), rng.sample(range(2, high), count), strict=True))
+
+
+def lines(table: dict[str, int] | dict[str, str]) -> str:
+    """Writes a table as a person would: one `key: value` a line."""
+    return "\n".join(f"{key}: {value}" for key, value in table.items())
+
+
+@seen
+def price_of(rng: Random) -> Function:
+    prices, default = price_list(rng), rng.choice([None, 0, -1])
+    return Function(
+        name=rng.choice(["price_of", "get_price", "find_price", "lookup_price"]),
+        params="item",
+        ask=f"returns the price of `item` from the given list, or {default} for an unknown item",
+        given=lines(prices),
+        body=f"""
+            prices = {lit(prices)}
+            return prices.get(item{"" if default is None else f", {default}"})
+        """,
+        calls=[*shuffled(rng, [*prices, "gold"]), "silver"],
+        expect=lambda item: (dict.fromkeys([item], default) | prices)[item],
+    )
+
+
+@seen
+def grade(rng: Random) -> Function:
+    low = rng.randrange(30, 60, 5)
+    high = low + rng.randrange(15, 35, 5)
+    top, middle, bottom = rng.choice(
+        [("A", "B", "C"), ("gold", "silver", "bronze"), ("high", "medium", "low"), ("great", "good", "poor")]
+    )
+    p = rng.choice(["score", "points", "value"])
+    return Function(
+        name=rng.choice(["grade", "level", "medal", "rating"]),
+        params=p,
+        ask=f"returns the label for `{p}` by the given rules",
+        given=f"{high} or more: {top}\n{low} or more: {middle}\nless: {bottom}",
+        body=f"""
+            if {p} >= {high}:
+                return "{top}"
+            return "{middle}" if {p} >= {low} else "{bottom}"
+        """,
+        calls=[high, low, low - 1, high - 1, 99, rng.randint(0, 99)],
+        expect=lambda n: [bottom, middle, top][(n >= low) + (n >= high)],
+    )
+
+
+@seen
+def is_member(rng: Random) -> Function:
+    people = rng.sample(PEOPLE, 6)
+    members, others, negate = people[:3], people[3:], rng.random() < 0.4
+    p = rng.choice(["name", "person", "guest"])
+    return Function(
+        name=rng.choice(["is_missing", "is_stranger"] if negate else ["is_member", "is_invited", "is_listed"]),
+        params=p,
+        ask=f"returns whether `{p}` is {'not ' if negate else ''}in the given list, ignoring case",
+        given=", ".join(members),
+        body=f"return {p}.lower() {'not ' if negate else ''}in {lit(tuple(m.lower() for m in members))}",
+        calls=shuffled(rng, [members[0].upper(), members[1].lower(), members[2], *others, word(rng)]),
+        expect=lambda name: (name.title() in members) is not negate,
     )

@@ -86,18 +86,10 @@ def int_lists(rng: Random, count: int = 5, low: int = 1, high: int = 20, length:
     return [ints(rng, rng.randint(length - 1, length + 1), low, high) for _ in range(count)]
 
 
-def tables(
-    rng: Random, count: int = 5, low: int = 1, high: int = 20, length: int = 4
-) -> list[dict[str, int]]:
+def tables(rng: Random, count: int = 5, low: int = 1, high: int = 20, length: int = 4) -> list[dict[str, int]]:
     """Draws dictionaries of `length - 1` to `length + 1` items from words to different whole numbers."""
     sizes = [rng.randint(length - 1, length + 1) for _ in range(count)]
     return [dict(zip(words(rng, n), rng.sample(range(low, high + 1), n), strict=True)) for n in sizes]
-
-
-def grids(rng: Random, count: int = 5, low: int = 0, high: int = 9, size: int = 0) -> list[list[list[int]]]:
-    """Draws rectangular lists of rows of whole numbers, 2 to 4 each way, or `size` by `size`."""
-    shapes = [(size or rng.randint(2, 3), size or rng.randint(3, 4)) for _ in range(count)]
-    return [[ints(rng, width, low, high) for _ in range(height)] for height, width in shapes]
 
 
 def shuffled[T](rng: Random, values: Sequence[T]) -> list[T]:

@@ -30,7 +30,7 @@ from typing import Any
 
 from finetune_kit.exercises.draws import lit
 
-ROWS_PER_FAMILY = 12
+ROWS_PER_FAMILY = 16
 MAX_TESTS = 6
 MAX_ATTEMPTS = 400
 

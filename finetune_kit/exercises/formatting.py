@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from finetune_kit.exercises.draws import ITEMS, PEOPLE, ints, lit, sentences, tables, word, words
+from finetune_kit.exercises.draws import PEOPLE, ints, lit, sentences, word, words
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
@@ -16,8 +16,7 @@ def money(rng: Random) -> Function:
     return Function(
         name=rng.choice(["format_price", "price_label", "show_amount"]),
         params="amount",
-        ask=f'formats `amount` with "{sign}" in front, {places} and '
-        f"{'commas' if comma else 'no commas'} for thousands",
+        ask=f'formats `amount` with "{sign}" in front, {places} and {"commas" if comma else "no commas"} for thousands',
         body=f'return f"{sign}{{amount:{"," if comma else ""}.{digits}f}}"',
         calls=[
             1234567.126,
@@ -51,20 +50,6 @@ def full_name(rng: Random) -> Function:
 
 
 @seen
-def table_row(rng: Random) -> Function:
-    left, right, sign = rng.randint(8, 12), rng.randint(4, 6), rng.choice(["", "|", " ", ":", " | "])
-    joined = f'then "{sign}", ' if sign else ""
-    return Function(
-        name=rng.choice(["table_row", "format_row", "report_line"]),
-        params="name, count",
-        ask=f"returns `name` left-aligned in {left} columns, {joined}then `count` right-aligned in {right}",
-        body=f'return f"{{name:<{left}}}{sign}{{count:>{right}}}"',
-        calls=[(rng.choice(ITEMS), n) for n in ints(rng, 4, 1, 999)],
-        expect=lambda name, count: name.ljust(left) + sign + str(count).rjust(right),
-    )
-
-
-@seen
 def mask(rng: Random) -> Function:
     k, sign = rng.randint(2, 4), rng.choice("*#x.-")
     first = rng.random() < 0.3
@@ -87,62 +72,15 @@ def bullet_list(rng: Random) -> Function:
     body = (
         f'return "\\n".join("{bullet}" + item for item in {p})'
         if start is None
-        else f'return "\\n".join(f"{{i}}{bullet}{{item}}" for i, item in '
-        f"enumerate({p}{', 1' if start else ''}))"
+        else f'return "\\n".join(f"{{i}}{bullet}{{item}}" for i, item in enumerate({p}{", 1" if start else ""}))'
     )
-    what = (
-        f'starts with "{bullet}"'
-        if start is None
-        else f'starts with its number and "{bullet}", from {start} up'
-    )
+    what = f'starts with "{bullet}"' if start is None else f'starts with its number and "{bullet}", from {start} up'
     return Function(
         name=rng.choice(["bullet_list" if start is None else "numbered", "make_list", "to_lines"]),
         params=p,
         ask=f"returns `{p}` as lines of one text, where each line {what}",
         body=body,
         calls=[words(rng, n) for n in (3, 2, 4, 2)],
-    )
-
-
-@seen
-def duration(rng: Random) -> Function:
-    big, small, factor = rng.choice([("h", "m", 60), ("m", "s", 60), ("d", "h", 24), ("w", "d", 7)])
-    sign, names = rng.choice([" ", ":", "", "-"]), {"h": "hours", "m": "minutes", "s": "seconds", "d": "days"}
-    return Function(
-        name=rng.choice(["duration", "show_time", f"format_{names[small]}"]),
-        params=names[small],
-        ask=f'formats a number of {names[small]} like "2{big}{sign}5{small}"; 1{big} is {factor}{small}',
-        body=f'return f"{{{names[small]} // {factor}}}{big}{sign}{{{names[small]} % {factor}}}{small}"',
-        calls=ints(rng, 4, factor, factor * 9),
-        expect=lambda n: f"{divmod(n, factor)[0]}{big}{sign}{divmod(n, factor)[1]}{small}",
-    )
-
-
-@seen
-def plural(rng: Random) -> Function:
-    noun = rng.choice(["apple", "book", "file", "day", "user", "error", "page", "star", "ticket"])
-    return Function(
-        name=rng.choice([f"{noun}_label", f"count_{noun}s", "pluralize"]),
-        params="n",
-        ask=f'returns "1 {noun}" for 1 and "{{n}} {noun}s" for any other `n`, such as "3 {noun}s"',
-        body=f'return f"{{n}} {noun}" if n == 1 else f"{{n}} {noun}s"',
-        calls=[1, 0, *rng.sample(range(2, 40), 3)],
-        expect=lambda n: f"{n} {noun}{'' if n == 1 else 's'}",
-        buggy=f'return f"{{n}} {noun}s"',
-    )
-
-
-@seen
-def dict_lines(rng: Random) -> Function:
-    inner, outer = rng.choice([": ", "=", " -> ", " - "]), rng.choice(["\\n", ", ", "; ", " | "])
-    joined = "one line each" if outer == "\\n" else f'joined with "{outer}"'
-    p = rng.choice(["data", "settings", "table"])
-    return Function(
-        name=rng.choice(["show_pairs", "dump", "describe"]),
-        params=p,
-        ask=f'returns the items of the dict `{p}` as text like "key{inner}value", {joined}',
-        body=f'return "{outer}".join(f"{{key}}{inner}{{value}}" for key, value in {p}.items())',
-        calls=tables(rng, 4, length=3),
     )
 
 
@@ -171,8 +109,7 @@ def greeting(rng: Random) -> Function:
     return Function(
         name=rng.choice(["greet", "greeting", f"greet_{who}", "make_message"]),
         params=f"{who}, {what}",
-        ask=f'returns a text like "{hello} Ada {middle} Rome{end}", with `{who}` for Ada and `{what}` '
-        f"for Rome",
+        ask=f'returns a text like "{hello} Ada {middle} Rome{end}", with `{who}` for Ada and `{what}` for Rome',
         body=f'return f"{hello} {{{who}}} {middle} {{{what}}}{end}"',
         calls=[(a, word(rng).title()) for a in rng.sample(PEOPLE, 4)],
     )
@@ -185,8 +122,7 @@ def shorten(rng: Random) -> Function:
     return Function(
         name=rng.choice(["shorten", "truncate", "preview", "cut"]),
         params=p,
-        ask=f'returns the first {n} characters of `{p}` plus "{mark}", or just `{p}` if it is not '
-        f"longer than that",
+        ask=f'returns the first {n} characters of `{p}` plus "{mark}", or just `{p}` if it is not longer than that',
         body=f'return {p} if len({p}) <= {n} else {p}[:{n}] + "{mark}"',
         calls=[word(rng), *sentences(rng, 5, 3)],
     )
@@ -213,8 +149,7 @@ def code_number(rng: Random) -> Function:
     return Function(
         name=rng.choice(["make_id", "format_id", "code_for", "label"]),
         params="number",
-        ask=f"returns a code like {lit(f'{prefix}{sign}{example:0{width}}')} for {example}, with "
-        f"{width} digits",
+        ask=f"returns a code like {lit(f'{prefix}{sign}{example:0{width}}')} for {example}, with {width} digits",
         body=f'return f"{prefix}{sign}{{number:0{width}d}}"',
         calls=[*ints(rng, 2, 1, 99), *ints(rng, 2, 100, 999)],
         expect=lambda number: prefix + sign + str(number).zfill(width),

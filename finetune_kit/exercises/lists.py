@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from random import Random
 
-from finetune_kit.exercises.draws import REDUCE, int_lists, ints, lit, word, words
+from finetune_kit.exercises.draws import REDUCE, int_lists, ints, lit, words
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
@@ -55,8 +55,7 @@ def chunks(rng: Random) -> Function:
         ask=rng.choice(
             [
                 f"splits the list `{p}` into lists of {k} items, the last of which may be shorter",
-                f"cuts the list `{p}` into a list of pieces of length {k}, with a shorter one at the "
-                f"end if needed",
+                f"cuts the list `{p}` into a list of pieces of length {k}, with a shorter one at the end if needed",
             ]
         ),
         body=f"return [{p}[i : i + {k}] for i in range(0, len({p}), {k})]",
@@ -85,42 +84,9 @@ def unique(rng: Random) -> Function:
 
 
 @unseen
-def interleave(rng: Random) -> Function:
-    a, b = rng.choice([("first", "second"), ("left", "right"), ("a", "b"), ("odds", "evens")])
-    swap = rng.random() < 0.5
-    x, y = (b, a) if swap else (a, b)
-    return Function(
-        name=rng.choice(["interleave", "weave", "alternate", "zip_lists"]),
-        params=f"{a}, {b}",
-        ask=f"returns a list that takes items in turn from `{x}` and `{y}`, two lists of the same length",
-        body=f"return [item for pair in zip({x}, {y}) for item in pair]",
-        calls=[(ints(rng, n, 1, 30), ints(rng, n, 1, 30)) for n in (3, 2, 4, 3)],
-    )
-
-
-@seen
-def swap_positions(rng: Random) -> Function:
-    i, j = rng.sample([0, 1, 2, 3, -1, -2], 2)
-    p = rng.choice(["items", "values"])
-    return Function(
-        name=rng.choice(["swap", "swap_items", "exchange"]),
-        params=p,
-        ask=f"returns a copy of the list `{p}` with the items at index {i} and {j} swapped",
-        body=f"""
-            result = list({p})
-            result[{i}], result[{j}] = result[{j}], result[{i}]
-            return result
-        """,
-        calls=[rng.sample(range(1, 30), n) for n in (6, 7, 8, 6)],
-    )
-
-
-@seen
 def positions(rng: Random) -> Function:
     k = rng.randint(2, 9)
-    what, sign = rng.choice(
-        [("equal", "=="), ("are greater than", ">"), ("are less than", "<"), ("differ from", "!=")]
-    )
+    what, sign = rng.choice([("equal", "=="), ("are greater than", ">"), ("are less than", "<"), ("differ from", "!=")])
     return Function(
         name=rng.choice(["positions", "find_all", "matching_indexes"]),
         params="values",
@@ -167,22 +133,6 @@ def fill_to_length(rng: Random) -> Function:
 
 
 @seen
-def split_by_size(rng: Random) -> Function:
-    k, names = rng.randint(4, 15), rng.choice([("small", "large"), ("low", "high"), ("below", "rest")])
-    return Function(
-        name=rng.choice(["partition", "split_numbers", "separate"]),
-        params="numbers",
-        ask=f"returns two lists in a tuple: the `numbers` below {k}, and the others",
-        body=f"""
-            {names[0]} = [n for n in numbers if n < {k}]
-            {names[1]} = [n for n in numbers if n >= {k}]
-            return {names[0]}, {names[1]}
-        """,
-        calls=[[k, *row] for row in int_lists(rng, 4)],
-    )
-
-
-@seen
 def flatten_once(rng: Random) -> Function:
     how, body, done = rng.choice(
         [
@@ -218,22 +168,4 @@ def insert_between(rng: Random) -> Function:
         ask=f"returns a list of the `{p}` with {lit(value)} added {where} each of them",
         body=f"return [x for item in {p} for x in ({pair})]",
         calls=[words(rng, n) for n in (2, 3, 1, 2)],
-    )
-
-
-@seen
-def move_to_end(rng: Random) -> Function:
-    value, to_end = rng.choice([0, 1, 5, "x", None, word(rng)]), rng.random() < 0.5
-    same, rest = f"[x for x in items if x == {lit(value)}]", f"[x for x in items if x != {lit(value)}]"
-    if value is None:
-        same, rest = same.replace("==", "is"), rest.replace("!=", "is not")
-    lists = [rng.sample([value, value, *rng.sample(range(2, 5), 3)], 5) for _ in range(4)]
-    return Function(
-        name=rng.choice(["move", "reorder", f"move_to_{'end' if to_end else 'start'}"]),
-        params="items",
-        ask=f"returns the list `items` with every {lit(value)} moved to the {'end' if to_end else 'start'}, "
-        "all else in its old order",
-        body=f"return {rest} + {same}" if to_end else f"return {same} + {rest}",
-        calls=lists,
-        expect=lambda items: sorted(items, key=lambda x: (x == value) is to_end),
     )

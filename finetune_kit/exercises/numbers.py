@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import gcd
 from random import Random
 
-from finetune_kit.exercises.draws import ints, shuffled, word
+from finetune_kit.exercises.draws import shuffled, word
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
@@ -29,7 +28,7 @@ def sum_of_multiples(rng: Random) -> Function:
     )
 
 
-@seen
+@unseen
 def divisible_check(rng: Random) -> Function:
     a, b = rng.sample([2, 3, 5, 7], 2)
     what, test = rng.choice(
@@ -121,9 +120,7 @@ def clamp(rng: Random) -> Function:
 def label_by_limit(rng: Random) -> Function:
     k, (low, high) = (
         rng.randint(5, 90),
-        rng.choice(
-            [("low", "high"), ("small", "large"), ("fail", "pass"), ("cold", "warm"), ("light", "heavy")]
-        ),
+        rng.choice([("low", "high"), ("small", "large"), ("fail", "pass"), ("cold", "warm"), ("light", "heavy")]),
     )
     p = rng.choice(["n", "value", "score"])
     strict = rng.random() < 0.5
@@ -133,9 +130,7 @@ def label_by_limit(rng: Random) -> Function:
         ask=f'returns "{low}" if `{p}` is below {k}, else "{high}"'
         if strict
         else f'returns "{high}" if `{p}` is greater than {k}, otherwise "{low}"',
-        body=f'return "{low}" if {p} < {k} else "{high}"'
-        if strict
-        else f'return "{high}" if {p} > {k} else "{low}"',
+        body=f'return "{low}" if {p} < {k} else "{high}"' if strict else f'return "{high}" if {p} > {k} else "{low}"',
         calls=[k, k - 1, k + 1, *rng.sample(range(100), 2)],
     )
 
@@ -144,9 +139,7 @@ def label_by_limit(rng: Random) -> Function:
 def round_to_step(rng: Random) -> Function:
     k, up, p = rng.randint(3, 25), rng.random() < 0.5, rng.choice(["n", "value"])
     return Function(
-        name=rng.choice(
-            [f"round_{'up' if up else 'down'}", f"{'next' if up else 'previous'}_multiple", "snap"]
-        ),
+        name=rng.choice([f"round_{'up' if up else 'down'}", f"{'next' if up else 'previous'}_multiple", "snap"]),
         params=p,
         ask=f"rounds the integer `{p}` {'up' if up else 'down'} to a multiple of {k}",
         body=f"return -(-{p} // {k}) * {k}" if up else f"return {p} // {k} * {k}",
@@ -172,9 +165,7 @@ def compound_growth(rng: Random) -> Function:
 @seen
 def split_units(rng: Random) -> Function:
     k = rng.randint(5, 60)
-    small, big = rng.choice(
-        [("eggs", "boxes"), ("minutes", "shifts"), ("coins", "rolls"), ("pages", "chapters")]
-    )
+    small, big = rng.choice([("eggs", "boxes"), ("minutes", "shifts"), ("coins", "rolls"), ("pages", "chapters")])
     both = rng.random() < 0.5
     return Function(
         name=rng.choice([f"pack_{small}", f"{small}_to_{big}", f"fill_{big}"]),
@@ -222,32 +213,6 @@ def to_base(rng: Random) -> Function:
         body=f'return f"{{n:{f"0{width}" if width else ""}{code}}}"',
         calls=rng.sample(range(9, 250), 4),
         expect=lambda n: {"b": bin, "x": hex, "o": oct}[code](n)[2:].zfill(width),
-    )
-
-
-@unseen
-def shared_divisors(rng: Random) -> Function:
-    a, b = rng.choice([("a", "b"), ("m", "n"), ("x", "y")])
-    what, body = rng.choice(
-        [
-            ("the least common multiple", f"{a} * {b} // gcd({a}, {b})"),
-            ("the greatest common divisor", f"gcd({a}, {b})"),
-        ]
-    )
-    slug = "lcm" if "least" in what else "gcd"
-    return Function(
-        name=rng.choice([f"find_{slug}", f"{slug}_of_two", f"compute_{slug}", f"get_{slug}"]),
-        params=f"{a}, {b}",
-        ask=f"returns {what} of two positive integers",
-        imports="from math import gcd",
-        body=f"return {body}",
-        calls=[
-            (g * m, g * n)
-            for g, (m, n) in zip(ints(rng, 4, 2, 9), [(2, 3), (4, 5), (1, 3), (5, 6)], strict=True)
-        ],
-        expect=lambda m, n: (
-            m * n // gcd(m, n) if slug == "lcm" else max(d for d in range(1, m + 1) if m % d + n % d < 1)
-        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from finetune_kit.exercises.draws import ITEMS, PEOPLE, ints
+from finetune_kit.exercises.draws import ITEMS, PEOPLE
 from finetune_kit.exercises.family import Function, seen, unseen
 
 KINDS = (
@@ -17,16 +17,11 @@ KINDS = (
 )
 
 
-def tables_of(
-    rng: Random, label: str, field: str, labels: list[str], count: int = 5
-) -> list[list[dict[str, object]]]:
+def tables_of(rng: Random, label: str, field: str, labels: list[str], count: int = 5) -> list[list[dict[str, object]]]:
     """Draws lists of 3 to 5 records whose numbers all differ."""
     sizes = [rng.randint(3, 5) for _ in range(count)]
     return [
-        [
-            {label: a, field: b}
-            for a, b in zip(rng.sample(labels, n), rng.sample(range(5, 60), n), strict=True)
-        ]
+        [{label: a, field: b} for a, b in zip(rng.sample(labels, n), rng.sample(range(5, 60), n), strict=True)]
         for n in sizes
     ]
 
@@ -53,8 +48,7 @@ def sort_records(rng: Random) -> Function:
     return Function(
         name=rng.choice([f"sort_{rows}", f"order_{rows}", f"sort_by_{field}"]),
         params=rows,
-        ask=f'returns the list of dicts `{rows}` sorted by "{field}", {"highest" if down else "lowest"} '
-        f"first",
+        ask=f'returns the list of dicts `{rows}` sorted by "{field}", {"highest" if down else "lowest"} first',
         body=f'return sorted({rows}, key=lambda row: row["{field}"]{", reverse=True" if down else ""})',
         calls=tables_of(rng, label, field, labels),
         buggy=f'return sorted(row["{field}"] for row in {rows})',
@@ -95,31 +89,9 @@ def mean_of_records(rng: Random) -> Function:
     return Function(
         name=rng.choice([f"mean_{field}", f"average_{field}", f"average_of_{rows}"]),
         params=rows,
-        ask=f'returns the mean "{field}" of the dicts in `{rows}`, rounded to {digits} '
-        f"decimal{'s' * (digits > 1)}",
+        ask=f'returns the mean "{field}" of the dicts in `{rows}`, rounded to {digits} decimal{"s" * (digits > 1)}',
         body=f'return round(sum(row["{field}"] for row in {rows}) / len({rows}), {digits})',
         calls=tables_of(rng, label, field, labels, 4),
-    )
-
-
-@seen
-def find_record(rng: Random) -> Function:
-    label, field, labels, rows = rng.choice(KINDS)
-    default = rng.choice(["None", "0", "-1"])
-    tables = tables_of(rng, label, field, labels, 6)
-    wanted = ["nobody" if i == 1 else str(table[i % 3][label]) for i, table in enumerate(tables)]
-    return Function(
-        name=rng.choice([f"get_{field}", f"find_{field}", f"{field}_of"]),
-        params=f"{rows}, {label}",
-        ask=f'returns the "{field}" of the dict in `{rows}` whose "{label}" equals `{label}`, or '
-        f"{default} if there is none",
-        body=f"""
-            for row in {rows}:
-                if row["{label}"] == {label}:
-                    return row["{field}"]
-            return {default}
-        """,
-        calls=list(zip(tables, wanted, strict=True)),
     )
 
 
@@ -153,48 +125,6 @@ def add_field(rng: Random) -> Function:
         ask=f'returns the list of dicts `{rows}` with a new key "{new}" in each: its "{field}" {word} {k}',
         body=f'return [{{**row, "{new}": row["{field}"] {sign} {k}}} for row in {rows}]',
         calls=tables_of(rng, label, field, labels, 4),
-    )
-
-
-@unseen
-def totals_by_group(rng: Random) -> Function:
-    group, rows = rng.choice([("team", "results"), ("city", "sales"), ("color", "cards"), ("shop", "orders")])
-    value = rng.choice(["amount", "score", "cost"])
-    groups = {
-        "team": ["red", "blue", "gold"],
-        "city": ["Rome", "Oslo", "Lima"],
-        "color": ["black", "white", "pink"],
-        "shop": ["north", "south", "west"],
-    }[group]
-    tables = [[(rng.choice(groups), n) for n in ints(rng, size, 1, 30)] for size in (4, 5, 3, 6)]
-    return Function(
-        name=rng.choice([f"totals_by_{group}", f"sum_{rows}", f"{value}_per_{group}"]),
-        params=rows,
-        ask=f"returns a dict from each {group} to the sum of its {value}s, where `{rows}` lists "
-        f"({group}, {value}) tuples",
-        body=f"""
-            totals = {{}}
-            for {group}, {value} in {rows}:
-                totals[{group}] = totals.get({group}, 0) + {value}
-            return totals
-        """,
-        calls=tables,
-    )
-
-
-@seen
-def sort_tuples(rng: Random) -> Function:
-    place, index = rng.choice([("second", 1), ("third", 2)])
-    down, p = rng.random() < 0.5, rng.choice(["items", "rows", "entries", "points"])
-    tables = [list(zip(*(rng.sample(range(1, 30), n) for _ in range(3)), strict=True)) for n in (3, 4, 3, 5)]
-    return Function(
-        name=rng.choice([f"sort_by_{place}", "sort_tuples", f"order_{p}"]),
-        params=p,
-        ask=f"returns the tuples of the list `{p}` sorted by their {place} value, "
-        f"{'descending' if down else 'ascending'}",
-        body=f"return sorted({p}, key=lambda item: item[{index}]{', reverse=True' if down else ''})",
-        calls=tables,
-        buggy=f"return sorted({p}{', reverse=True' if down else ''})",
     )
 
 

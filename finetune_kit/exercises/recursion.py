@@ -4,46 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from finetune_kit.exercises.draws import int_lists, ints, lit, word, words
+from finetune_kit.exercises.draws import int_lists, ints, lit, word
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
-@seen
-def step_factorial(rng: Random) -> Function:
-    k, name = (
-        rng.randint(1, 6),
-        rng.choice(["step_product", "factorial", "multiply_down", "product_by_steps"]),
-    )
-    return Function(
-        name=name,
-        params="n",
-        ask=f"recursively returns the product of `n`, n - {k}, n - {2 * k} and so on while positive, "
-        "or 1 for `n` <= 0",
-        body=f"return 1 if n <= 0 else n * {name}(n - {k})",
-        calls=[0, *rng.sample(range(3, 14), 4)],
-        buggy=f"return 1 if n <= 0 else n + {name}(n - {k})",
-    )
-
-
-@seen
-def two_term_sequence(rng: Random) -> Function:
-    a, b = rng.sample(range(0, 10), 2)
-    return Function(
-        name=rng.choice(["sequence", "nth_term", "fibonacci_like"]),
-        params="n",
-        ask=f"returns term `n` of the sequence whose terms 0 and 1 are {a} and {b}, "
-        "and each later term the sum of the two before it",
-        body=f"""
-            a, b = {a}, {b}
-            for _ in range(n):
-                a, b = b, a + b
-            return a
-        """,
-        calls=[0, 1, *rng.sample(range(2, 12), 3)],
-    )
-
-
-@seen
+@unseen
 def recurrence(rng: Random) -> Function:
     start, k, c = rng.randint(1, 9), rng.randint(2, 4), rng.randint(1, 9)
     name, minus = rng.choice(["term", "f", "series", "step"]), rng.random() < 0.3
@@ -89,53 +54,10 @@ def countdown(rng: Random) -> Function:
     return Function(
         name=name,
         params="n",
-        ask=f"uses recursion to return the list n, n - {k}, n - {2 * k} and so on while positive, then "
-        f'"{end}"',
+        ask=f'uses recursion to return the list n, n - {k}, n - {2 * k} and so on while positive, then "{end}"',
         body=f'return ["{end}"] if n <= 0 else [n, *{name}(n - {k})]',
         calls=[0, *rng.sample(range(2, 13), 4)],
         expect=lambda n: [*range(n, 0, -k), end],
-    )
-
-
-@seen
-def pairs_with(rng: Random) -> Function:
-    k = rng.randint(6, 16)
-    what, test = rng.choice(
-        [
-            (f"add up to {k}", f"a + b == {k}"),
-            (f"differ by {k % 4 + 1}", f"abs(a - b) == {k % 4 + 1}"),
-            (f"add up to more than {k}", f"a + b > {k}"),
-        ]
-    )
-    lists = [rng.sample(range(1, 13), 5) for _ in range(4)]
-    return Function(
-        name=rng.choice(["find_pairs", "pairs", "matching_pairs"]),
-        params="numbers",
-        ask=f"lists the pairs of `numbers` at different positions that {what}, as tuples in list order",
-        imports="from itertools import combinations",
-        body=f"return [(a, b) for a, b in combinations(numbers, 2) if {test}]",
-        calls=lists,
-    )
-
-
-@unseen
-def tree_total(rng: Random) -> Function:
-    value, children = rng.choice(
-        [("value", "children"), ("size", "parts"), ("cost", "items"), ("n", "nodes")]
-    )
-    name, p = rng.choice(["tree_sum", "total", "add_tree"]), rng.choice(["node", "tree"])
-
-    def tree(depth: int) -> dict[str, object]:
-        count = rng.randint(1, 2) if depth else 0
-        return {value: rng.randint(1, 9), children: [tree(depth - 1) for _ in range(count)]}
-
-    return Function(
-        name=name,
-        params=p,
-        ask=f'returns the sum of "{value}" in a dict `{p}` and in all dicts below it, listed under '
-        f'"{children}"',
-        body=f'return {p}["{value}"] + sum({name}(child) for child in {p}["{children}"])',
-        calls=[tree(depth) for depth in (0, 1, 2, 1)],
     )
 
 
@@ -181,46 +103,4 @@ def generate_values(rng: Random) -> Function:
         calls=[3, 1, 5, 4],
         wrap="list({})",
         buggy=body.replace("yield", "return"),
-    )
-
-
-@seen
-def keep_asking(rng: Random) -> Function:
-    k, sign, verb = rng.choice([(2, "*", "doubled"), (3, "*", "tripled"), (10, "*", "multiplied by 10")])
-    limit = rng.choice([50, 100, 200, 500, 1000])
-    value = rng.random() < 0.5
-    p = rng.choice(["n", "amount"])
-    result = p if value else "steps"
-    loop = f"while 0 < {p} < {limit}:\n    {p} {sign}= {k}"
-    return Function(
-        name=rng.choice(
-            ["grow", "double_up", "multiply_until"] if value else ["count_steps", "how_many_times"]
-        ),
-        params=p,
-        ask=f"returns {'the result when' if value else 'how many times'} the positive number `{p}` "
-        f"{'is' if value else 'must be'} {verb} until it is at least {limit}",
-        body=f"{loop}\nreturn {result}" if value else f"steps = 0\n{loop}\n    steps += 1\nreturn steps",
-        calls=[1, limit, *ints(rng, 4, 2, 40)],
-    )
-
-
-@unseen
-def deepest(rng: Random) -> Function:
-    name, p = (
-        rng.choice(["depth", "nesting", "levels", "max_depth"]),
-        rng.choice(["items", "data", "value", "nested"]),
-    )
-    base = rng.choice([0, 1])
-    leaf, (a, b, c) = rng.randint(1, 9), words(rng, 3)
-    return Function(
-        name=name,
-        params=p,
-        ask=f"returns how deeply `{p}` is nested: {base} if it is not a list, else 1 more than its "
-        f"deepest item",
-        body=f"""
-            if not isinstance({p}, list):
-                return {base}
-            return 1 + max({name}(item) for item in {p})
-        """,
-        calls=[leaf, [a, leaf], [[leaf], b], [c, [a, [b]]], [[[leaf, a]], c]],
     )

@@ -11,7 +11,7 @@ SIGNS = {" ": "space", "-": "dash", "_": "underscore", ".": "dot", "/": "slash",
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-@seen
+@unseen
 def count_letter(rng: Random) -> Function:
     letter = rng.choice("aeionrst")
     return Function(
@@ -44,9 +44,7 @@ def keep_or_drop(rng: Random) -> Function:
     return Function(
         name=rng.choice([f"keep_{slug}", f"only_{slug}"] if keep else [f"drop_{slug}", f"remove_{slug}"]),
         params="text",
-        ask=f"returns only the {kind} of `text`, as a string"
-        if keep
-        else f"returns `text` without any {kind}",
+        ask=f"returns only the {kind} of `text`, as a string" if keep else f"returns `text` without any {kind}",
         body=f'return "".join(c for c in text if {"" if keep else "not "}c.{method}())',
         calls=[messy(rng) for _ in range(5)],
         expect=lambda text: "".join(filter(lambda c: getattr(c, method)() is keep, text)),
@@ -135,16 +133,13 @@ def reverse_and_change(rng: Random) -> Function:
 def palindrome(rng: Random) -> Function:
     sign = rng.choice(sorted(SIGNS))
     halves = words(rng, 7)
-    texts = [f"{w.title()}{sign}{w[::-1]}" for w in halves[:4]] + [
-        f"{w}{sign}{w}".title() for w in halves[4:]
-    ]
+    texts = [f"{w.title()}{sign}{w[::-1]}" for w in halves[:4]] + [f"{w}{sign}{w}".title() for w in halves[4:]]
     return Function(
         name=rng.choice(["is_palindrome", "same_backwards", "reads_both_ways"]),
         params="text",
         ask=rng.choice(
             [
-                f"returns whether `text` reads the same backwards, ignoring case and {SIGNS[sign]} "
-                f"characters",
+                f"returns whether `text` reads the same backwards, ignoring case and {SIGNS[sign]} characters",
                 f"returns True if `text` is a palindrome once every {SIGNS[sign]} is removed, ignoring case",
             ]
         ),
@@ -179,24 +174,7 @@ def pad_text(rng: Random) -> Function:
         ask=f'pads `text` on the {side} with "{fill}" to a length of {width} and returns it',
         body=f'return text.{method}({width}, "{fill}")',
         calls=words(rng, 5),
-        expect=lambda text: (
-            (fill * (width - len(text)) + text) if side == "left" else f"{text:{fill}<{width}}"
-        ),
-    )
-
-
-@unseen
-def shift_letters(rng: Random) -> Function:
-    k = rng.randint(1, 12)
-    return Function(
-        name=rng.choice(["shift_letters", "caesar", "encode", "rotate_alphabet"]),
-        params="word",
-        ask=f"moves each lowercase letter of `word` {k} places on in the alphabet, from z back to a",
-        body=f"""
-            return "".join(chr((ord(c) - 97 + {k}) % 26 + 97) for c in word)
-        """,
-        calls=["xyz", *words(rng, 4)],
-        expect=lambda text: "".join(("abcdefghijklmnopqrstuvwxyz" * 2)[ord(c) - ord("a") + k] for c in text),
+        expect=lambda text: (fill * (width - len(text)) + text) if side == "left" else f"{text:{fill}<{width}}",
     )
 
 
@@ -236,8 +214,7 @@ def find_letter(rng: Random) -> Function:
     return Function(
         name=rng.choice([f"find_{letter}", f"position_of_{letter}", f"index_of_{letter}"]),
         params="text",
-        ask=f'returns the index of the {"last" if last else "first"} "{letter}" in `text`, or -1 if '
-        f"there is none",
+        ask=f'returns the index of the {"last" if last else "first"} "{letter}" in `text`, or -1 if there is none',
         body=f'return text.{"r" if last else ""}find("{letter}")',
         calls=["jumpy lucky", *[letter.join(words(rng, 3)) for _ in range(4)]],
         expect=lambda text: (

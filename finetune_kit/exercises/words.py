@@ -5,16 +5,14 @@ from __future__ import annotations
 from random import Random
 
 from finetune_kit.exercises import draws
-from finetune_kit.exercises.draws import PEOPLE, lit, sentences
+from finetune_kit.exercises.draws import lit, sentences
 from finetune_kit.exercises.family import Function, seen, unseen
 
 
 @seen
 def count_long_words(rng: Random) -> Function:
     n = rng.randint(3, 6)
-    phrase, sign = rng.choice(
-        [("more than", ">"), ("fewer than", "<"), ("at least", ">="), ("exactly", "==")]
-    )
+    phrase, sign = rng.choice([("more than", ">"), ("fewer than", "<"), ("at least", ">="), ("exactly", "==")])
     return Function(
         name=rng.choice(["count_words", "word_count", "matching_words"]),
         params="text",
@@ -47,8 +45,7 @@ def initials(rng: Random) -> Function:
     return Function(
         name=rng.choice(["initials", "acronym", "first_letters"]),
         params="text",
-        ask=f"returns the first letter of each word of `text` in {'upper' if upper else 'lower'} case, "
-        f"{joined}",
+        ask=f"returns the first letter of each word of `text` in {'upper' if upper else 'lower'} case, {joined}",
         body=f'return "{sign}".join(word[0].{"upper" if upper else "lower"}() for word in text.split())',
         calls=[text.title() if i % 2 else text for i, text in enumerate(sentences(rng, 5))],
     )
@@ -91,23 +88,6 @@ def words_with_letter(rng: Random) -> Function:
 
 
 @unseen
-def swap_words(rng: Random) -> Function:
-    first, second = rng.choice([("first", "last"), ("first", "second"), ("second", "last")])
-    a, b = (0 if first == "first" else 1), (-1 if second == "last" else 1)
-    return Function(
-        name=rng.choice([f"swap_{first}_{second}", "swap_words", "exchange_words", "switch_words"]),
-        params=(p := rng.choice(["text", "sentence", "line"])),
-        ask=f"returns `{p}` with its {first} and {second} words swapped",
-        body=f"""
-            words = {p}.split()
-            words[{a}], words[{b}] = words[{b}], words[{a}]
-            return " ".join(words)
-        """,
-        calls=sentences(rng, 6, 5),
-    )
-
-
-@seen
 def word_lengths(rng: Random) -> Function:
     sign = rng.choice([",", ";", "-", "/", ":", "|"])
     return Function(
@@ -155,35 +135,8 @@ def replace_word(rng: Random) -> Function:
 
 
 @seen
-def hide_words(rng: Random) -> Function:
-    n, sign = rng.randint(4, 6), rng.choice("*#x-")
-    return Function(
-        name=rng.choice(["hide_words", "censor", "mask_words"]),
-        params="text",
-        ask=f'replaces each word of `text` longer than {n} letters with "{sign * 3}"',
-        body=f'return " ".join("{sign * 3}" if len(word) > {n} else word for word in text.split())',
-        calls=sentences(rng, 5, 5),
-    )
-
-
-@unseen
-def join_names(rng: Random) -> Function:
-    sign, link = rng.choice([", ", "; ", " / ", " + "]), rng.choice(["and", "or", "then", "with", "&"])
-    people = [rng.sample(PEOPLE, n) for n in (3, 2, 4, 3)]
-    return Function(
-        name=rng.choice(["join_names", "name_list", "enumerate_names", "list_people"]),
-        params="names",
-        ask=f'joins two or more `names` with "{sign}", but with " {link} " before the last one',
-        body=f'return "{sign}".join(names[:-1]) + " {link} " + names[-1]',
-        calls=people,
-    )
-
-
-@seen
 def nth_word(rng: Random) -> Function:
-    place, index = rng.choice(
-        [("first", 0), ("second", 1), ("third", 2), ("last", -1), ("second to last", -2)]
-    )
+    place, index = rng.choice([("first", 0), ("second", 1), ("third", 2), ("last", -1), ("second to last", -2)])
     method, style = rng.choice([("", ""), (".upper()", " in upper case"), (".title()", ", capitalized")])
     return Function(
         name=rng.choice([f"{place.split()[0]}_word", "pick_word", "get_word"]),

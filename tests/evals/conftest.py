@@ -110,9 +110,7 @@ def as_ordinary_user(tmp_path: Path) -> Callable[[str], subprocess.CompletedProc
 
 
 def _uncovered(command: list[str], needed: list[Path], tmp_path: Path) -> list[str]:
-    hidden = {
-        folder for path in needed for folder in path.parents if not folder.stat().st_mode & stat.S_IXOTH
-    }
+    hidden = {folder for path in needed for folder in path.parents if not folder.stat().st_mode & stat.S_IXOTH}
     if not hidden:
         return command
     steps = ["mount --make-rprivate /"]

@@ -76,9 +76,7 @@ def test_a_row_id_that_comes_twice_is_named_with_both_lines(make_run, row):
 
 
 def test_an_empty_file_is_named(make_run, row):
-    with pytest.raises(
-        EvalError, match=r"tuned\.jsonl: the file holds no prediction; .*finetune-kit predict RUN"
-    ):
+    with pytest.raises(EvalError, match=r"tuned\.jsonl: the file holds no prediction; .*finetune-kit predict RUN"):
         read_run(make_run([row()], ["", " "]))
 
 
@@ -90,9 +88,7 @@ def test_a_missing_run_folder_is_named(tmp_path):
 def test_a_missing_file_says_which_command_makes_it(make_run, row):
     run = make_run([row()], [row()])
     (run / "predictions" / "tuned.jsonl").unlink()
-    with pytest.raises(
-        EvalError, match=rf"tuned\.jsonl: .* is missing; make it with `finetune-kit predict {run}`"
-    ):
+    with pytest.raises(EvalError, match=rf"tuned\.jsonl: .* is missing; make it with `finetune-kit predict {run}`"):
         read_run(run)
 
 
@@ -103,9 +99,7 @@ def test_a_folder_in_place_of_a_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("key", ["output", "tests", "group", "instruction", "input"])
 def test_rows_that_differ_between_the_sides_are_named(make_run, row, key):
-    with pytest.raises(
-        EvalError, match=rf"tuned\.jsonl: row_id 'b' has another '{key}' than in .*base\.jsonl"
-    ):
+    with pytest.raises(EvalError, match=rf"tuned\.jsonl: row_id 'b' has another '{key}' than in .*base\.jsonl"):
         read_run(make_run([row("a"), row("b")], [row("a"), row("b", **{key: "other"})]))
 
 

@@ -216,9 +216,7 @@ add = int.__add__
 def test_correct_programs_pass():
     helper_tests = f"def check(f):\n    assert f(1, 2) == 3\ncheck(add)\n{TESTS}"
     verdicts = check_many([(code, helper_tests) for code in CORRECT.values()], SHORT)
-    assert {
-        name: verdict for name, verdict in zip(CORRECT, verdicts, strict=True) if not verdict.passed
-    } == {}
+    assert {name: verdict for name, verdict in zip(CORRECT, verdicts, strict=True) if not verdict.passed} == {}
 
 
 @pytest.mark.parametrize("where", ["sys.stdout", "sys.stderr"])
@@ -327,10 +325,7 @@ x = 1
 
 def test_many_keep_their_order_and_tell_progress():
     heard = []
-    jobs = [
-        (f"import time\ntime.sleep({0.2 if n == 0 else 0})\nx = {n}", f"assert x == {n % 4}")
-        for n in range(8)
-    ]
+    jobs = [(f"import time\ntime.sleep({0.2 if n == 0 else 0})\nx = {n}", f"assert x == {n % 4}") for n in range(8)]
     verdicts = check_many(jobs, SHORT, workers=3, progress=lambda done, total: heard.append((done, total)))
     assert [verdict.status for verdict in verdicts] == ["passed"] * 4 + ["wrong_answer"] * 4
     assert heard == [(done, 8) for done in range(1, 9)]

@@ -80,9 +80,7 @@ def test_the_command_writes_the_known_scores(known_run):
     assert {name: scores["rows"] for name, scores in summary["groups"].items()} == {"seen": 3, "unseen": 3}
     assert (summary["rows"], summary["rows_with_tests"]) == (6, 5)
     assert summary["verdicts"] == {
-        "base": dict.fromkeys(
-            ["exception", "missing_entry_point", "passed", "syntax_error", "wrong_answer"], 1
-        ),
+        "base": dict.fromkeys(["exception", "missing_entry_point", "passed", "syntax_error", "wrong_answer"], 1),
         "tuned": {"passed": 3, "wrong_answer": 2},
     }
     assert summary["settings_hash"] == {"base": "s1", "tuned": "s2"}
@@ -103,9 +101,7 @@ def _metrics(summary):
 
 def test_the_table_shows_the_groups_the_failures_and_the_paths(known_run):
     lines = _run_module(str(known_run)).stdout.splitlines()
-    cells = [
-        [cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines if re.search("[│┃]", line)
-    ]
+    cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines if re.search("[│┃]", line)]
     assert cells[0] == ["rows", "metric", "base", "tuned", "difference", "count"]
     assert [row[0] for row in cells[1:10] if row[0]] == ["seen", "unseen", "all"]
     assert ["all", "pass@1", "0.200", "0.600", "+0.400", "6"] in cells
@@ -164,8 +160,7 @@ def test_a_harness_error_counts_on_neither_side_and_ends_with_1(make_run, row):
     done = _run_module(str(run))
     assert (done.returncode, done.stderr) == (1, "1 row could not be judged.\n")
     assert (
-        "1 row could not be judged (b); pass@1 leaves it out on both sides, and samples.jsonl says why."
-        in done.stdout
+        "1 row could not be judged (b); pass@1 leaves it out on both sides, and samples.jsonl says why." in done.stdout
     )
     summary = json.loads((run / "eval" / "summary.json").read_text())
     assert summary["metrics"]["pass@1"] == {"base": 1.0, "tuned": 0.0, "difference": -1.0}
@@ -225,9 +220,7 @@ def test_signs_and_colours_of_a_difference():
         "bleu": Comparison(1.0, 2.5),
         "exact_match": Comparison(0.5, 0.5),
     }
-    summary = Summary(
-        Scores(4, metrics), {}, 4, {"base": {"passed": 2}, "tuned": {"passed": 1}}, (), {}, {}, {}, {}
-    )
+    summary = Summary(Scores(4, metrics), {}, 4, {"base": {"passed": 2}, "tuned": {"passed": 1}}, (), {}, {}, {}, {})
     console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system="standard")
     print_summary(summary, console)
     text = console.file.getvalue()

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.conftest import REAL_ROWS
 
 from finetune_kit.data import BUILTIN, content_hash, load_rows
 from finetune_kit.errors import KitError
 from finetune_kit.splits import guide_split, split_rows
+from tests.conftest import REAL_ROWS
 
 ROWS = [
     {"instruction": "Add one", "input": "", "output": "x + 1"},
@@ -65,7 +65,11 @@ def test_equal_rows_have_different_ids_and_the_same_split() -> None:
         ("rows.jsonl", '{"instruction": "a", "output": "b"}\n{"instruction": ', r"rows.jsonl:2: not valid JSON"),
         ("rows.jsonl", '{"instruction": "a", "output": "b"}\n[1]\n', r"rows.jsonl:2: a row must be an object.*a list"),
         ("rows.jsonl", '{"instruction": "a"}\n', r"rows.jsonl:1: there is no column 'output' \(found: instruction\)"),
-        ("rows.jsonl", '{"instruction": ["a"], "output": "b"}\n', r"rows.jsonl:1: 'instruction' must be text, and is a list"),
+        (
+            "rows.jsonl",
+            '{"instruction": ["a"], "output": "b"}\n',
+            r"rows.jsonl:1: 'instruction' must be text, and is a list",
+        ),
         ("rows.json", '[\n{"instruction": 1,,}\n]', r"rows.json:2: not valid JSON"),
         ("rows.json", '{"instruction": "a"}\n{"instruction": "b"}', r"name it .jsonl"),
         ("rows.json", '{"data": []}', r"must hold a list of rows, and holds an object"),
@@ -73,8 +77,12 @@ def test_equal_rows_have_different_ids_and_the_same_split() -> None:
         ("rows.json", "", r"is empty"),
         ("rows.csv", "", r"is empty"),
         ("rows.csv", "instruction,output\n", r"holds no rows"),
-        ("rows.csv", 'instruction,output\na,b\nc,d,e,f\n', r"is not valid CSV"),
-        ("rows.csv", "question,output\na,b\n", r"no column 'instruction' \(found: question, output\).*data.columns.instruction"),
+        ("rows.csv", "instruction,output\na,b\nc,d,e,f\n", r"is not valid CSV"),
+        (
+            "rows.csv",
+            "question,output\na,b\n",
+            r"no column 'instruction' \(found: question, output\).*data.columns.instruction",
+        ),
         ("rows.parquet", "no parquet", r"is not a Parquet file"),
         ("rows.txt", "x", r"rows are read from"),
     ],

@@ -92,7 +92,7 @@ def test_the_cache_keeps_the_rows_it_is_told_to(model) -> None:
 
 @pytest.mark.parametrize("kind", ["gemma2", "mistral"])
 def test_models_with_other_attention_go_the_usual_way(kind: str, tokenizer, prompts) -> None:
-    from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     from finetune_kit.decoding import _attends_to_everything
 

@@ -3,9 +3,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.conftest import ROOT
 
 import finetune_kit
+from tests.conftest import ROOT
 
 HEAVY = ["torch", "transformers", "evaluate", "ludwig", "pandas", "datasets", "peft", "matplotlib"]
 
@@ -44,7 +44,9 @@ def test_an_older_python_is_told_so(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         __main__.main()
     assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("finetune_kit needs Python 3.12 or later (Ludwig does); this is Python 3.11.")
+    assert capsys.readouterr().err.startswith(
+        "finetune_kit needs Python 3.12 or later (Ludwig does); this is Python 3.11."
+    )
     ast.parse((ROOT / "finetune_kit" / "__main__.py").read_text(), feature_version=(3, 7))
 
 

@@ -10,7 +10,7 @@ ROW = {"row_id": "r", "instruction": "Add {x} to 1", "input": "", "output": "x +
 @pytest.mark.parametrize("name", ["smollm2-135m", "zephyr-7b-t4"])
 def test_the_answer_does_not_stick_to_the_prompt(name: str) -> None:
     rendered = Prompt(Recipe.load(name).prompt.template).render(ROW)
-    assert rendered.endswith("### Response:\n")
+    assert rendered.endswith(":\n") and not rendered.endswith("\n\n")
     assert "### Instruction: Add {x} to 1\n" in rendered
 
 

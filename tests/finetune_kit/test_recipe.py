@@ -1,9 +1,9 @@
 import pytest
 import yaml
-from tests.conftest import GUIDE_RECIPE
 
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
+from tests.conftest import GUIDE_RECIPE
 
 SHIPPED = sorted(path.stem for path in SHIPPED_RECIPES.glob("*.yaml"))
 

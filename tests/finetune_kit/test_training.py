@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from tests.conftest import ROOT
 
 from finetune_kit.errors import KitError
 from finetune_kit.loading import dequantize, load_model, load_tokenizer
@@ -16,6 +15,7 @@ from finetune_kit.prompt import IGNORE_INDEX, Prompt, encode_rows
 from finetune_kit.recipe import Recipe
 from finetune_kit.run import Run
 from finetune_kit.training import train
+from tests.conftest import ROOT
 
 
 def test_the_run_folder_holds_what_it_should(tiny_run: Run, exercise_rows) -> None:
@@ -63,7 +63,9 @@ def test_the_log_has_every_step_and_every_token(tiny_run: Run, tiny_llama) -> No
 def test_the_adapter_names_its_base_model_as_the_recipe_does(tiny_run: Run) -> None:
     config = json.loads((tiny_run.adapter_path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == tiny_run.recipe.base_model
-    assert yaml.safe_load((tiny_run.path / "ludwig_config.yaml").read_text())["base_model"] == tiny_run.recipe.base_model
+    assert (
+        yaml.safe_load((tiny_run.path / "ludwig_config.yaml").read_text())["base_model"] == tiny_run.recipe.base_model
+    )
 
 
 def test_checkpoints_hold_the_adapter_and_its_optimiser_only(tiny_run: Run) -> None:
@@ -153,7 +155,9 @@ def test_training_learns(tmp_path, tiny_recipe, exercise_rows) -> None:
 
 
 @pytest.mark.parametrize("settings", [("quantization.bits=8",), ("quantization=null",), ("adapter.use_dora=true",)])
-def test_other_kinds_of_adapter_and_quantisation_train_and_generate(tmp_path, tiny_recipe, exercise_rows, settings) -> None:
+def test_other_kinds_of_adapter_and_quantisation_train_and_generate(
+    tmp_path, tiny_recipe, exercise_rows, settings
+) -> None:
     from finetune_kit.generation import generate
 
     recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=kind", "generation.max_new_tokens=4", *settings)
