@@ -222,6 +222,4 @@ def _remarks(summary: Summary) -> list[str]:
     for side, value in summary.settings_hash.items():
         if value is None:
             remarks.append(f"The {side} predictions were not all made with the same settings.")
-    if None not in summary.settings_hash.values() and len(set(summary.settings_hash.values())) > 1:
-        remarks.append("Base and tuned were generated with different settings: so not like with like.")
     return remarks

@@ -106,9 +106,9 @@ def evaluate(
 ) -> None:
     """Generate with base and tuned where that is not done yet, then score both."""
     predict(run, debug=debug)
-    from evals.__main__ import app as evals
+    from evals.__main__ import main as score
 
-    evals([run], prog_name="python -m evals")
+    score(Path(run))
 
 
 @app.command()

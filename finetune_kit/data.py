@@ -54,7 +54,7 @@ def load_rows(
         records = [(f"row {i}", record) for i, record in enumerate(source.to_dict(orient="records"), start=1)]
         place = "the DataFrame"
     mapping = {**{name: name for name in (*required, *OPTIONAL)}, **(columns or {})}
-    rows = []
+    rows: list[Row] = []
     for where, record in records:
         if limit is not None and len(rows) == limit:
             break

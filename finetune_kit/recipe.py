@@ -112,9 +112,9 @@ class Scheduler(Section):
 
 
 class Optimizer(Section):
-    """The optimiser; `adamw` is Ludwig's default for fine-tuning with `weight_decay: 0`."""
+    """The optimiser; with `weight_decay: 0` Adam and AdamW are the same."""
 
-    type: Literal["adam", "adamw", "sgd", "paged_adamw", "paged_adamw_8bit", "adamw_8bit"] = "adamw"
+    type: Literal["adam", "adamw", "sgd", "paged_adamw", "paged_adamw_8bit", "adamw_8bit"] = "adam"
     weight_decay: float = Field(0.0, ge=0)
 
 

@@ -101,20 +101,24 @@ def test_the_loss_is_that_of_the_rows_at_any_batch_size(tmp_path, tiny_recipe, t
             f"trainer.batch_size={batch}",
             f"trainer.gradient_accumulation_steps={accumulation}",
             "preprocessing.split.probabilities=[1.0, 0.0, 0.0]",
+            # One plain step of size 1: what the adapter has moved by is the gradient.
+            "trainer.optimizer.type=sgd",
+            "trainer.learning_rate=1.0",
+            "trainer.learning_rate_scheduler={}",
+            "trainer.gradient_clipping.clipglobalnorm=null",
         )
         run = train(recipe, pd.DataFrame(exercise_rows[:16]))
         (step,) = run.train_log()
         losses[batch] = step["loss"]
         adapters[batch] = (run.adapter_path / "adapter_model.safetensors").read_bytes()
         assert step["rows"] == 16
-        gradient = step["gradient_norm"]
-        assert gradient == pytest.approx(run.train_log()[0]["gradient_norm"])
     expected = reference_loss(tiny_llama, recipe, exercise_rows[:16])
     assert list(losses.values()) == pytest.approx([expected] * 4, abs=1e-5)
     loaded = [_tensors(adapter) for adapter in adapters.values()]
     for other in loaded[1:]:
         for name, value in loaded[0].items():
-            torch.testing.assert_close(other[name], value, atol=1e-4, rtol=0)
+            torch.testing.assert_close(other[name], value, atol=1e-6, rtol=1e-4)
+    assert max(value.abs().max() for name, value in loaded[0].items() if "lora_B" in name) > 1e-3
 
 
 def _tensors(data: bytes) -> dict[str, torch.Tensor]:
@@ -151,7 +155,7 @@ def test_the_same_seed_gives_the_same_adapter_and_another_one_another(tmp_path, 
 def test_training_learns(tmp_path, tiny_recipe, exercise_rows) -> None:
     recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=learn", "trainer.epochs=8", "trainer.learning_rate=0.01")
     losses = [line["loss"] for line in train(recipe, pd.DataFrame(exercise_rows)).train_log() if line["type"] == "step"]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < losses[0] - 0.2
 
 
 @pytest.mark.parametrize("settings", [("quantization.bits=8",), ("quantization=null",), ("adapter.use_dora=true",)])

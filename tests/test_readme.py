@@ -1,0 +1,58 @@
+"""The README's commands are the ones that work."""
+
+import ast
+import re
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+SETUP = 'python3 -m venv .venv && .venv/bin/python -m pip install "nox[uv]" && .venv/bin/nox -s'
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_two_commands_do_all_the_setup() -> None:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    assert f"{SETUP} train eval" in lines
+    assert f"{SETUP} tests" in lines
+
+
+def test_every_session_that_is_named_exists() -> None:
+    sessions = set(re.findall(r"def \w+\(session|nox\.session\(name=\"([\w-]+)\"", (ROOT / "noxfile.py").read_text()))
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            sessions.add(node.name)
+            assert ast.get_docstring(node)
+    named = {word for line in re.findall(r"nox -s ([\w -]+?)(?: --|`|\n|$)", README) for word in line.split()}
+    assert named and named <= sessions
+
+
+def test_every_recipe_and_key_that_is_named_loads() -> None:
+    from finetune_kit.recipe import Recipe
+
+    for line in re.findall(r"nox -s train -- (.+)", README):
+        name, *overrides = line.split()
+        Recipe.load(name, overrides)
+
+
+def test_the_python_example_runs_up_to_the_training(tmp_path) -> None:
+    """Its names exist and its recipe loads; training itself is tested elsewhere."""
+    (example,) = blocks("python")
+    lines = example.splitlines()
+    script = "\n".join([lines[0], 'Recipe.load("smollm2-135m", ["data=rows.jsonl"])'])
+    assert 'Recipe.load("smollm2-135m", ["data=rows.jsonl"])' in example
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+def test_nothing_names_a_package_index_or_a_path_of_a_machine() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    hosts = re.compile(r"(pythonhosted\.org|\bpy" + r"pi\.org|deb\.debian\.org|registry\.npmjs)")
+    for name in tracked:
+        if name.endswith((".py", ".md", ".toml", ".yaml", ".txt", "run")) and (ROOT / name).exists():
+            assert not hosts.search((ROOT / name).read_text()), name
+    assert all(re.fullmatch(r"#.*|[\w.-]+==[\w.+!-]+", line) for line in (ROOT / "constraints.txt").read_text().split("\n") if line)
