@@ -256,7 +256,7 @@ class Recipe(Section):
         Returns:
             A config that passes Ludwig's own validation. `base_model` is the name as the recipe has it.
         """
-        config = self.model_dump(mode="json", exclude={"data", "run"}, exclude_unset=True, exclude_none=True)
+        config = self.model_dump(mode="json", exclude={"data", "run"}, exclude_unset=True)
         config.setdefault("backend", {"type": "local"})
         config.get("generation", {}).pop("stop_strings", None)
         if self.quantization and self.quantization.bits == 4:
