@@ -19,7 +19,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 900
 nb_merge_streams = True
 # The libraries' warnings belong into the run's log, not onto the page.
-nb_output_stderr = "remove-warn"
+nb_output_stderr = "remove"
 suppress_warnings = ["mystnb.unknown_mime_type"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 

@@ -89,9 +89,9 @@ class _PlainLines:
         if now - self.shown < PLAIN_EVERY and done != total:
             return
         self.shown = now
-        left = (
-            f", {format_seconds((now - self.started) / done * (total - done))} left" if total and done < total else ""
-        )
+        left = ""
+        if total and 0.05 * total <= done < total:
+            left = f", {format_seconds((now - self.started) / done * (total - done))} left"
         self.view.say(f"  {self.unit} {done}{f' of {total}' if total else ''}{f', {note}' if note else ''}{left}")
 
 

@@ -55,4 +55,8 @@ def test_nothing_names_a_package_index_or_a_path_of_a_machine() -> None:
     for name in tracked:
         if name.endswith((".py", ".md", ".toml", ".yaml", ".txt", "run")) and (ROOT / name).exists():
             assert not hosts.search((ROOT / name).read_text()), name
-    assert all(re.fullmatch(r"#.*|[\w.-]+==[\w.+!-]+", line) for line in (ROOT / "constraints.txt").read_text().split("\n") if line)
+    assert all(
+        re.fullmatch(r"#.*|[\w.-]+==[\w.+!-]+", line)
+        for line in (ROOT / "constraints.txt").read_text().split("\n")
+        if line
+    )

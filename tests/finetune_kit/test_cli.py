@@ -40,7 +40,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(mistake: str, tmp_path: Path, monkeypatch, tiny_llama) -> None:
+def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(
+    mistake: str, tmp_path: Path, monkeypatch, tiny_llama
+) -> None:
     arguments, message = MISTAKES[mistake]
     monkeypatch.chdir(tmp_path)
     Path("no-output.jsonl").write_text('{"instruction": "a"}\n')
@@ -67,7 +69,9 @@ def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(mistake: str, tmp_pat
         (["predict", "RUN", "none.jsonl"], "There is no file none.jsonl"),
     ],
 )
-def test_a_run_that_is_not_there(arguments: list[str], message: str, tmp_path: Path, monkeypatch, tiny_run: Run) -> None:
+def test_a_run_that_is_not_there(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch, tiny_run: Run
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, errors = run_cli(*[str(tiny_run.path) if word == "RUN" else word for word in arguments])
     assert code == 2 and message in errors
@@ -102,7 +106,14 @@ def test_train_predict_and_eval_from_the_shell(tmp_path: Path, rows_file: Path, 
     for part in ("Rows", "Device", "Training", "Trained", "Adapter     runs/shell/adapter", "Next: finetune-kit eval"):
         assert part in trained
     evaluated = kit("eval")
-    for part in ("Generating, base", "Generating, tuned", "pass@1", "bleu", "exact_match", "runs/latest/eval/summary.json"):
+    for part in (
+        "Generating, base",
+        "Generating, tuned",
+        "pass@1",
+        "bleu",
+        "exact_match",
+        "runs/latest/eval/summary.json",
+    ):
         assert part in evaluated
     summary = json.loads((tmp_path / "runs" / "shell" / "eval" / "summary.json").read_text())
     assert summary["rows"] == len((tmp_path / "runs/shell/rows/test.jsonl").read_text().splitlines())

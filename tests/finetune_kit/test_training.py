@@ -158,13 +158,16 @@ def test_training_learns(tmp_path, tiny_recipe, exercise_rows) -> None:
     assert losses[-1] < losses[0] - 0.2
 
 
-@pytest.mark.parametrize("settings", [("quantization.bits=8",), ("quantization=null",), ("adapter.use_dora=true",)])
+@pytest.mark.parametrize(
+    "settings",
+    ["quantization.bits=8", "quantization=null", "adapter.use_dora=true", "trainer.enable_gradient_checkpointing=true"],
+)
 def test_other_kinds_of_adapter_and_quantisation_train_and_generate(
     tmp_path, tiny_recipe, exercise_rows, settings
 ) -> None:
     from finetune_kit.generation import generate
 
-    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=kind", "generation.max_new_tokens=4", *settings)
+    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=kind", "generation.max_new_tokens=4", settings)
     run = train(recipe, pd.DataFrame(exercise_rows[:12]))
     assert len(generate(run, exercise_rows[:3])) == 3
 
