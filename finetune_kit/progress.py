@@ -46,7 +46,10 @@ class View:
                 TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(),
             )
-            with Progress(*columns, console=self.console, transient=True) as progress:
+            # rich would take standard error over, and show what has been sent to a log.
+            with Progress(
+                *columns, console=self.console, transient=True, redirect_stdout=False, redirect_stderr=False
+            ) as progress:
                 task = progress.add_task(title, total=total, note="")
                 yield Stage(
                     lambda done, total, note: progress.update(task, completed=done, total=total, note=note), total
