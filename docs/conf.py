@@ -1,6 +1,5 @@
 """Sphinx configuration: Markdown pages by MyST-NB, run when the site is built."""
 
-import os
 from importlib.metadata import version as version_of
 
 project = "finetune_kit"
@@ -12,9 +11,8 @@ extensions = ["myst_nb", "sphinx_copybutton"]
 exclude_patterns = ["_build", ".jupyter_cache"]
 nitpicky = True
 
-# Every page with code is run; a cell that fails fails the build, and so does anything printed as a warning.
-nb_execution_mode = "cache"
-nb_execution_cache_path = os.path.join(os.path.dirname(__file__), "_build", "cache")
+# Every page with code is run at every build, since what it shows depends on the kit; a cell that fails fails the build.
+nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 900
 nb_merge_streams = True

@@ -58,6 +58,8 @@ def resolve_base_model(name: str) -> BaseModel:
     if Path(name).is_dir():
         if not (Path(name) / "config.json").is_file():
             raise KitError(f"base_model {name!r} is a folder without a config.json, so it holds no model.")
+        if not list(Path(name).glob("*.safetensors")):
+            raise KitError(f"base_model {name!r} is a folder without weights; the kit reads *.safetensors only.")
         return BaseModel(name, name, name)
     _require_on_hub(name)
     return BaseModel(name, name, name)
@@ -71,7 +73,7 @@ def cache_folder() -> Path:
 
 
 def _require_on_hub(name: str) -> None:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -82,6 +84,9 @@ def _require_on_hub(name: str) -> None:
 
     try:
         hf_hub_download(name, "config.json")
+        weights = ("model.safetensors", "model.safetensors.index.json")
+        if constants.HF_HUB_OFFLINE and not any(isinstance(try_to_load_from_cache(name, w), str) for w in weights):
+            raise LocalEntryNotFoundError(f"{name} has no weights in the cache")
     except GatedRepoError:
         raise KitError(
             f"base_model {name!r} is gated: accept its licence on the Hub, then log in with `hf auth login`."

@@ -72,8 +72,12 @@ def predict(
     rows: Annotated[str | None, typer.Argument(help="A file of rows; the run's test rows without it.")] = None,
     instruction: Annotated[str | None, typer.Option(help="Answer this one, and print the answer.")] = None,
     input_: Annotated[str, typer.Option("--input", help="What belongs to --instruction.")] = "",
-    side: Annotated[str | None, typer.Option(help="base or tuned; both without it (tuned for --instruction).")] = None,
-    output: Annotated[Path | None, typer.Option(help="For a file of rows: where the completions go (.jsonl).")] = None,
+    side: Annotated[
+        str | None, typer.Option(help="base or tuned; without it both for the test rows, else tuned.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="For a file of rows: where the answers go; ROWS.predictions.jsonl without it.")
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Generate completions: for test rows, a file of rows, or one instruction."""
@@ -91,12 +95,10 @@ def predict(
                 completion = generation.generate(opened, [row], side or "tuned")[0]
             typer.echo(completion)
         elif rows is not None:
-            _predict_file(opened, rows, [side] if side else ["tuned"], output, view)
+            _predict_file(opened, rows, side or "tuned", output, view)
         else:
             with _quiet(opened):
-                paths = generation.predict(opened, None, [side] if side else SIDES, view)
-            for path in paths.values():
-                view.say(f"Wrote {path}")
+                generation.predict(opened, None, [side] if side else SIDES, view)
 
 
 @app.command(name="eval")
@@ -123,17 +125,28 @@ def recipes() -> None:
     typer.echo("\nTrain one with: finetune-kit train RECIPE [KEY=VALUE]...")
 
 
-def _predict_file(run: Run, rows: str, sides: list[str], output: Path | None, view: View) -> None:
+def _predict_file(run: Run, rows: str, side: str, output: Path | None, view: View) -> None:
     from finetune_kit.generation import Generator
 
     generator = Generator(run)
-    loaded = load_rows(rows, required=[name for name in generator.prompt.columns if name != "input"])
+    names = [name for name in generator.prompt.columns if name != "input"]
+    mapped = run.recipe.data.columns if run.recipe.data else {}
+    columns = {name: column for name, column in mapped.items() if name in generator.prompt.columns}
+    loaded = load_rows(rows, columns, required=names)
     target = output or Path(f"{Path(rows).stem}.predictions.jsonl")
-    with _quiet(run):
-        for side in sides:
-            with view.stage(f"Generating, {side}", len(loaded), "row") as stage:
-                completions = generator.complete(loaded, side, lambda tokens: stage.advance())
-    write_jsonl(target, [{**row, "completion": text} for row, text in zip(loaded, completions, strict=True)])
+    try:
+        # Found out now, and not when the answers are there and have no place to go.
+        probe = target.with_name(target.name + ".partial")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise KitError(f"{target} can't be written ({error.strerror}); name another file with --output.") from None
+    with _quiet(run), view.stage(f"Generating, {side}", len(loaded), "row") as stage:
+        completions = generator.complete(loaded, side, stage.advance)
+    answers = zip(loaded, completions, strict=True)
+    write_jsonl(
+        target, [{**row, "completion": answer.text, "finish_reason": answer.finish_reason} for row, answer in answers]
+    )
     view.say(f"Wrote {target}")
 
 
@@ -157,3 +170,6 @@ def _mistakes(debug: bool) -> Iterator[None]:
             raise
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"Error: {error}", markup=False)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted.")
+        raise typer.Exit(130) from None

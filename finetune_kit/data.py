@@ -4,6 +4,7 @@ A row is a dict of strings. Every row has `row_id` (from its content) and the re
 `tests`, `family`, `group` and `split` are kept where the source has them.
 """
 
+import csv
 import hashlib
 import json
 import math
@@ -21,6 +22,7 @@ Row = dict[str, str]
 
 BUILTIN = "builtin:python-exercises"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 REQUIRED = ("instruction", "output")
 OPTIONAL = ("input", "tests", "family", "group", "split")
 
@@ -119,6 +121,10 @@ def _read_file(path: Path) -> Iterable[tuple[str, Any]]:
         return reader(path)
     except UnicodeDecodeError as error:
         raise KitError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.") from None
+    except OSError as error:
+        raise KitError(f"{path} can't be read ({error.strerror or error}).") from None
+    except (ValueError, RecursionError) as error:
+        raise KitError(f"{path} can't be read: {' '.join(str(error).split())}.") from None
 
 
 def _read_json(path: Path) -> list[tuple[str, Any]]:
@@ -146,14 +152,20 @@ def _read_jsonl(path: Path) -> list[tuple[str, Any]]:
 
 
 def _read_csv(path: Path) -> list[tuple[str, Any]]:
-    import pandas as pd
-
-    try:
-        # Every cell is text: pandas would make numbers of "007" and a missing value of "None".
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise KitError(f"{path} is not valid CSV: {' '.join(str(error).split())}.") from None
-    return [(f"{path}, row {i}", record) for i, record in enumerate(frame.to_dict(orient="records"), start=1)]
+    # Not by pandas: it makes numbers of "007" and nothing of "None", and takes a cell too many for an index.
+    records = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = next(reader, [])
+            for cells in reader:
+                if cells and len(cells) != len(header):
+                    raise KitError(f"{path}:{reader.line_num}: {len(cells)} cells, and the header has {len(header)}.")
+                if cells:
+                    records.append((f"{path}:{reader.line_num}", dict(zip(header, cells, strict=True))))
+        except csv.Error as error:
+            raise KitError(f"{path}:{reader.line_num}: not valid CSV ({error}).") from None
+    return records
 
 
 def _read_parquet(path: Path) -> list[tuple[str, Any]]:
@@ -174,7 +186,7 @@ def _read_hub(name: str) -> Iterable[tuple[str, Any]]:
 
     try:
         dataset = datasets.load_dataset(name, split="train")
-    except (ConnectionError, OfflineModeIsEnabled, datasets.exceptions.DatasetNotFoundError, HfHubHTTPError) as error:
+    except (OSError, ValueError, RuntimeError, OfflineModeIsEnabled, HfHubHTTPError) as error:
         reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
         raise KitError(
             f"The data set {name!r} can be had neither from the Hub nor from its cache ({reason}). "
@@ -193,7 +205,9 @@ def _to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: 
     for name, column in mapping.items():
         value = record.get(column)
         if value is None or (isinstance(value, float) and math.isnan(value)):
-            if name in required and column not in record:
+            if name in required and column in record:
+                raise KitError(f"{where}: {column!r} is null; give it a text, or take the row out.")
+            if name in required:
                 found = ", ".join(map(str, record)) or "none"
                 raise KitError(
                     f"{where}: there is no column {column!r} (found: {found}). "
@@ -202,9 +216,11 @@ def _to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: 
             value = None
         elif not isinstance(value, str | int | float):
             raise KitError(f"{where}: {column!r} must be text, and is {_kind(value)}.")
+        elif isinstance(value, str) and not value.isascii() and LONE_SURROGATE.search(value):
+            raise KitError(f"{where}: {column!r} holds half of a surrogate pair, which is no character.")
         if value is not None:
             row[name] = str(value)
-        elif name in required or name == "input":
+        elif name == "input":
             row[name] = ""
     return row
 

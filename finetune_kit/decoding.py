@@ -4,7 +4,9 @@
 token, and repeats keys and values for every query head. On two CPU cores those three cost more than the model.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,6 +33,18 @@ ATTENTION = "finetune_kit_grouped"
 MAX_BATCH = 64
 
 
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered."""
+
+    text: str
+    """Without the end token, and without the stop string."""
+    tokens: int
+    """How many were generated, the end token among them."""
+    finish_reason: str
+    """`end` token, `stop` string, or `length`: it was cut at `max_new_tokens`."""
+
+
 def decode(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
@@ -38,8 +52,8 @@ def decode(
     settings: Generation,
     seed: int = 0,
     max_batch: int = MAX_BATCH,
-    on_done: Callable[[int], None] = lambda tokens: None,
-) -> list[str]:
+    on_done: Callable[[], None] = lambda: None,
+) -> list[Completion]:
     """Complete prompts.
 
     Args:
@@ -47,12 +61,13 @@ def decode(
         tokenizer: Its tokenizer.
         prompts: Token ids of each prompt.
         settings: How to choose tokens and when to stop.
-        seed: Of the sampling; each prompt has a generator of its own, so that its neighbours do not matter.
+        seed: Of the sampling; each prompt has a generator of its own, seeded by its tokens too, so that neither its
+            neighbours nor its place matter.
         max_batch: Most rows of a batch; fewer where memory does not allow for their keys and values.
-        on_done: Called when a row is finished, with the number of its tokens.
+        on_done: Called when a row is finished.
 
     Returns:
-        The completions as text, in the order of the prompts, without the end token and without the stop string.
+        The completions, in the order of the prompts.
     """
     if not prompts:
         return []
@@ -64,14 +79,13 @@ def decode(
     try:
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         batch_size = _batch_size(model, longest, max_batch)
-        completions = [""] * len(prompts)
+        completions: dict[int, Completion] = {}
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
                 batch = _Batch(model, tokenizer, [prompts[i] for i in chosen], chosen, settings, seed, grouped)
-                for place, text in batch.run(on_done):
-                    completions[place] = text
-        return completions
+                completions |= batch.run(on_done)
+        return [completions[place] for place in range(len(prompts))]
     finally:
         model.set_attn_implementation(before)
 
@@ -103,11 +117,12 @@ class _Batch:
             growing_cache(model.config, settings.max_new_tokens) if grouped else DynamicCache(config=model.config)
         )
         self.end_ids = end_token_ids(model, tokenizer)
-        self.choose = _Chooser(settings, seed, places, device)
+        seeds = [zlib.crc32(repr((seed, list(prompt))).encode()) for prompt in prompts]
+        self.choose = _Chooser(settings, seeds, device)
         self.stop_window = max(map(len, settings.stop_strings), default=0) + 8
 
-    def run(self, on_done: Callable[[int], None]) -> list[tuple[int, str]]:
-        finished: list[tuple[int, str]] = []
+    def run(self, on_done: Callable[[], None]) -> dict[int, Completion]:
+        finished: dict[int, Completion] = {}
         positions = (self.mask.cumsum(1) - 1).clamp(min=0)
         inputs = self.ids
         while self.places:
@@ -127,11 +142,11 @@ class _Batch:
             for row in range(len(self.places)):
                 if self.choose.is_done[row]:
                     continue
-                text = self._finished_text(row)
-                if text is not None:
+                completion = self._finished(row)
+                if completion is not None:
                     self.choose.is_done[row] = True
-                    finished.append((self.places[row], text))
-                    on_done(self.ids.shape[1] - self.width)
+                    finished[self.places[row]] = completion
+                    on_done()
                 else:
                     alive.append(row)
             # Taking rows out copies the cache, so it waits until a quarter of the batch is done.
@@ -145,26 +160,27 @@ class _Batch:
             inputs = self.ids[:, -1:]
         return finished
 
-    def _finished_text(self, row: int) -> str | None:
+    def _finished(self, row: int) -> Completion | None:
         """The completion of a row where it is done, else None."""
         generated = self.ids[row, self.width :]
         ended = generated[-1].item() in self.end_ids
         stops = self.settings.stop_strings
         tail = self.tokenizer.decode(generated[-self.stop_window :]) if stops else ""
-        if not ended and len(generated) < self.settings.max_new_tokens and not any(stop in tail for stop in stops):
+        stopped = any(stop in tail for stop in stops)
+        if not ended and not stopped and len(generated) < self.settings.max_new_tokens:
             return None
         text = self.tokenizer.decode(generated[:-1] if ended else generated, skip_special_tokens=True)
         for stop in stops:
             text = text.split(stop, 1)[0]
-        return text
+        return Completion(text, len(generated), "end" if ended else "stop" if stopped else "length")
 
 
 class _Chooser:
     """Chooses the next token of each row: the likeliest, or one by chance from a generator of the row's own."""
 
-    def __init__(self, settings: Generation, seed: int, places: list[int], device: Any) -> None:
+    def __init__(self, settings: Generation, seeds: list[int], device: Any) -> None:
         self.greedy = not settings.do_sample or settings.temperature == 0
-        self.is_done = [False] * len(places)
+        self.is_done = [False] * len(seeds)
         self.processors = LogitsProcessorList()
         if settings.repetition_penalty != 1.0:
             self.processors.append(RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
@@ -175,7 +191,7 @@ class _Chooser:
                 self.processors.append(TopKLogitsWarper(settings.top_k))
             if settings.top_p < 1:
                 self.processors.append(TopPLogitsWarper(settings.top_p))
-            self.generators = [torch.Generator(device).manual_seed(seed * 1_000_003 + place) for place in places]
+            self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def __call__(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         scores = self.processors(ids, logits.float())

@@ -15,9 +15,8 @@ from finetune_kit.prompt import Prompt
 from finetune_kit.run import SIDES, Run
 
 if TYPE_CHECKING:
+    from finetune_kit.decoding import Completion
     from finetune_kit.progress import View
-
-EVALUATED = ("instruction", "input", "output", "tests")
 
 
 class Generator:
@@ -58,14 +57,14 @@ class Generator:
         self,
         rows: Sequence[Mapping[str, str]],
         side: str = "tuned",
-        on_done: Callable[[int], None] = lambda tokens: None,
-    ) -> list[str]:
+        on_done: Callable[[], None] = lambda: None,
+    ) -> "list[Completion]":
         """Generate an answer for each row.
 
         Args:
             rows: Rows with the columns that the prompt names.
             side: `tuned`, or `base` for the same model without the adapter.
-            on_done: Called when a row is finished, with the number of its tokens.
+            on_done: Called when a row is finished.
 
         Returns:
             The completions, in the order of the rows.
@@ -85,9 +84,13 @@ class Generator:
 
     def settings_hash(self, side: str) -> str:
         """What a completion depends on beside its row: 16 hexadecimal digits."""
+        from finetune_kit.devices import pick_device
+        from finetune_kit.loading import compute_dtype
+
         adapter = self.run.adapter_path / "adapter_model.safetensors"
         settings = {
             "base_model": self.base.name,
+            "compute_dtype": compute_dtype(self.run.recipe.quantization, pick_device()),
             "quantization": self.run.recipe.model_dump(mode="json")["quantization"],
             "template": self.prompt.template,
             "generation": self.run.recipe.generation.model_dump(mode="json"),
@@ -116,7 +119,7 @@ def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned") -
         missing = [name for name in generator.prompt.columns if name not in row]
         if missing:
             raise KitError(f"Row {number} has no column {missing[0]!r}, which the prompt names.")
-    return generator.complete(rows, side)
+    return [completion.text for completion in generator.complete(rows, side)]
 
 
 def predict(
@@ -149,27 +152,35 @@ def predict(
         missing = [row for row in rows if row["row_id"] not in kept]
         if missing:
             with view.stage(f"Generating, {side}", len(missing), "row") as stage:
-                done = generator.complete(missing, side, lambda tokens, stage=stage: stage.advance())  # type: ignore[misc]
-            kept |= {row["row_id"]: completion for row, completion in zip(missing, done, strict=True)}
-        write_jsonl(path, [_line(row, kept[row["row_id"]], settings_hash) for row in rows])
+                done = generator.complete(missing, side, stage.advance)
+            answers = zip(missing, done, strict=True)
+            kept |= {row["row_id"]: _line(run, row, completion, settings_hash) for row, completion in answers}
+        write_jsonl(path, [kept[row["row_id"]] for row in rows])
+        cut = sum(kept[row["row_id"]]["finish_reason"] == "length" for row in rows)
+        limit = run.recipe.generation.max_new_tokens
+        view.say(f"Wrote {path}" + (f"; {cut} of {len(rows)} answers were cut at {limit} tokens" if cut else ""))
         paths[side] = path
     return paths
 
 
-def _kept(path: Path, settings_hash: str) -> dict[str, str]:
-    """Completions that were made with the same settings, by row."""
+def _kept(path: Path, settings_hash: str) -> dict[str, dict[str, Any]]:
+    """The lines that were made with the same settings, by row."""
     if not path.exists():
         return {}
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return {line["row_id"]: line["completion"] for line in lines if line["settings_hash"] == settings_hash}
+    return {line["row_id"]: line for line in lines if line["settings_hash"] == settings_hash}
 
 
-def _line(row: Row, completion: str, settings_hash: str) -> dict[str, Any]:
-    columns = {name: row.get(name, "") for name in EVALUATED}
+def _line(run: Run, row: Row, completion: "Completion", settings_hash: str) -> dict[str, Any]:
+    """A line of predictions; `instruction` and `output` are the recipe's features, whatever they are called."""
     return {
         "row_id": row["row_id"],
         "group": row.get("group"),
-        **columns,
-        "completion": completion,
+        "instruction": row[run.recipe.input_features[0].name],
+        "input": row.get("input", ""),
+        "output": row[run.recipe.output_column],
+        "tests": row.get("tests", ""),
+        "completion": completion.text,
         "settings_hash": settings_hash,
+        "finish_reason": completion.finish_reason,
     }

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.devices import Device
+from finetune_kit.errors import KitError
 from finetune_kit.recipe import Quantization
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
 
     Returns:
         The model, on the device.
+
+    Raises:
+        KitError: If the weights can't be loaded.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -32,17 +36,29 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
     }
     if quantization is not None:
         options["quantization_config"] = _bitsandbytes(quantization, device)
-    model = AutoModelForCausalLM.from_pretrained(path, **options)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path, **options)
+    except OSError as error:
+        raise KitError(f"The weights of {path} can't be loaded: {_first_line(error)}") from None
     for parameter in model.parameters():
         parameter.requires_grad = False
+    if quantization is not None and quantization.bits == 4:
+        _keep_4_bit_layout(model)
     return model.eval()
 
 
 def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
-    """Load a tokenizer."""
+    """Load a tokenizer.
+
+    Raises:
+        KitError: If it can't be loaded.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    try:
+        return AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise KitError(f"The tokenizer of {path} can't be loaded: {_first_line(error)}") from None
 
 
 def compute_dtype(quantization: Quantization | None, device: Device) -> str:
@@ -71,6 +87,24 @@ def dequantize(model: "PreTrainedModel") -> None:
     model.is_loaded_in_4bit = False
     model.is_quantized = False
     model.config.__dict__.pop("quantization_config", None)
+
+
+def _keep_4_bit_layout(model: "PreTrainedModel") -> None:
+    """Keep bitsandbytes from repacking 4-bit weights.
+
+    On a CPU with AVX512-BF16, bitsandbytes 0.50.2 turns weights into another layout at the first forward pass in
+    evaluation mode, by way of bfloat16 constants: the frozen base would change during training, and `dequantize`
+    would read the new layout as if it were the old one.
+    """
+    import bitsandbytes as bnb
+
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
 
 
 def _bitsandbytes(quantization: Quantization, device: Device) -> Any:

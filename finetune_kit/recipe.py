@@ -72,12 +72,12 @@ class Split(Section):
     @classmethod
     def _list_is_a_tuple(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(value.get("probabilities"), list):
-            value = {**value, "probabilities": tuple(float(p) for p in value["probabilities"])}
+            value = {**value, "probabilities": tuple(value["probabilities"])}
         return value
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> "Split":
-        if min(self.probabilities) < 0 or abs(sum(self.probabilities) - 1) > 1e-6:
+        if not (min(self.probabilities) >= 0 and abs(sum(self.probabilities) - 1) < 1e-6):
             raise ValueError(f"the three shares must sum to 1, and {list(self.probabilities)} do not")
         return self
 
@@ -109,6 +109,7 @@ class Scheduler(Section):
 
     warmup_fraction: float = Field(0.0, ge=0, le=1)
     decay: Literal["linear", "exponential", "cosine"] | None = None
+    """`cosine` falls once over the whole run; Ludwig's own starts again at every checkpoint."""
 
 
 class Optimizer(Section):
@@ -129,8 +130,6 @@ class Trainer(Section):
 
     type: Literal["finetune"]
     epochs: int = Field(1, gt=0)
-    train_steps: int | None = Field(None, gt=0)
-    """Micro-batches in all; takes the place of `epochs`."""
     batch_size: int = Field(1, gt=0)
     """Rows of a micro-batch."""
     eval_batch_size: int = Field(2, gt=0)
@@ -142,7 +141,6 @@ class Trainer(Section):
     enable_gradient_checkpointing: bool = False
     early_stop: int = Field(5, ge=-1)
     """Evaluations without a better validation loss before training stops; -1 never stops."""
-    checkpoints_per_epoch: int = Field(0, ge=0)
     should_shuffle: bool = True
 
 
@@ -226,6 +224,8 @@ class Recipe(Section):
         path = find_recipe(name)
         try:
             tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        except OSError as error:
+            raise KitError(f"{path} can't be read ({error.strerror}).") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise KitError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
         if not isinstance(tree, dict):
@@ -246,12 +246,13 @@ class Recipe(Section):
         """The recipe as YAML, with every default written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
-    def ludwig_config(self, compute_dtype: str) -> dict[str, Any]:
+    def ludwig_config(self, compute_dtype: str, train_rows: int = 1) -> dict[str, Any]:
         """The recipe as Ludwig's config: without our own sections and keys.
 
         Args:
             compute_dtype: What a quantised model computes in, where the recipe does not say:
                 `float32`, `float16` or `bfloat16`.
+            train_rows: How many rows an epoch has, for the length of a cosine schedule.
 
         Returns:
             A config that passes Ludwig's own validation. `base_model` is the name as the recipe has it.
@@ -260,7 +261,10 @@ class Recipe(Section):
         config.setdefault("backend", {"type": "local"})
         config.get("generation", {}).pop("stop_strings", None)
         if self.quantization and self.quantization.bits == 4:
-            config["quantization"].setdefault("bnb_4bit_compute_dtype", compute_dtype)
+            config["quantization"]["bnb_4bit_compute_dtype"] = self.quantization.bnb_4bit_compute_dtype or compute_dtype
+        if self.trainer.learning_rate_scheduler.decay == "cosine":
+            micro_batches = -(-train_rows // self.trainer.batch_size) * self.trainer.epochs
+            config["trainer"]["learning_rate_scheduler"]["t_0"] = micro_batches
         # The kit splits the rows itself and hands Ludwig two sets; Ludwig's own `hash` would want a column.
         config.get("preprocessing", {}).pop("split", None)
         return config

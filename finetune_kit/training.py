@@ -1,11 +1,15 @@
 """From a recipe to a run folder with an adapter."""
 
 import json
+import os
 import platform
 import resource
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +22,7 @@ from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.plots import plot_loss
 from finetune_kit.progress import Stage, View, format_seconds
-from finetune_kit.prompt import Prompt, encode_rows
+from finetune_kit.prompt import Example, Prompt, encode_rows
 from finetune_kit.recipe import Recipe
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.splits import Splits, split_rows
@@ -58,7 +62,7 @@ def train(
 
     Args:
         recipe: What to do.
-        data: Rows, in the place of the recipe's `data.source`.
+        data: Rows, in the place of the recipe's; its limits do not apply to them.
         name: First part of the run's name; the recipe's `run.name` goes before it.
         view: Where progress is shown; nowhere without it.
 
@@ -74,6 +78,7 @@ def train(
     prompt = Prompt(recipe.prompt.template, [column for column in splits.train[0] if column != recipe.output_column])
     with view.stage("Looking for the base model"):
         base = resolve_base_model(recipe.base_model)
+        encoded = _encode(recipe, splits, prompt, base)
     run = Run.create(recipe, name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
     for split in SPLITS:
         run.write_rows(split, getattr(splits, split))
@@ -86,9 +91,13 @@ def train(
     }
     run.write_manifest(manifest)
     try:
-        manifest |= _fit(run, splits, prompt, base, view)
-    except KitError:
-        run.write_manifest({**manifest, "status": "failed"})
+        manifest |= _fit(run, encoded, base, view)
+    except BaseException as error:
+        # A mistake that shows only when the model is loaded leaves nothing either.
+        if isinstance(error, KitError) and not (run.log_path.exists() and run.log_path.stat().st_size):
+            shutil.rmtree(run.path)
+        else:
+            run.write_manifest({**manifest, "status": "failed"})
         raise
     run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
     run.make_latest()
@@ -100,7 +109,7 @@ def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -
 
     Args:
         recipe: Its section `data` says which rows.
-        data: Rows, in the place of `data.source`.
+        data: Rows, in the place of the recipe's; its limits do not apply to them.
 
     Raises:
         KitError: If the recipe names no rows, or for what is wrong with them.
@@ -116,56 +125,73 @@ def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -
     )
     options: dict[str, Any] = {"probabilities": recipe.preprocessing.split.probabilities}
     if section is not None:
-        limits = section.model_dump(include={"limit", "train_limit", "test_limit"})
-        options |= {"method": section.split, **limits}
+        options["method"] = section.split
+    if section is not None and data is None:
+        options |= section.model_dump(include={"limit", "train_limit", "test_limit"})
     return split_rows(rows, **options)
 
 
-def _fit(run: Run, splits: Splits, prompt: Prompt, base: BaseModel, view: View) -> dict[str, Any]:
-    """Encode, train, save; returns what the manifest says about it."""
+@dataclass(frozen=True)
+class _Encoded:
+    """The rows as the model trains on them."""
+
+    tokenizer: Any
+    train: list[Example]
+    validation: list[Example]
+    left_out: dict[str, Any]
+    """The cap, and the ids of the rows that are longer."""
+    test_rows: int
+
+
+def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> _Encoded:
+    from finetune_kit.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(base.path)
+    cap = recipe.preprocessing.global_max_sequence_length
+    train, dropped = encode_rows(splits.train, prompt, tokenizer, cap, recipe.output_column)
+    validation, dropped_too = encode_rows(splits.validation, prompt, tokenizer, cap, recipe.output_column)
+    if not train:
+        raise KitError(f"Every training row is longer than {cap} tokens; raise global_max_sequence_length.")
+    left_out = {"cap": cap, "train": dropped, "validation": dropped_too}
+    return _Encoded(tokenizer, train, validation, left_out, len(splits.test))
+
+
+def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any]:
+    """Train and save; returns what the manifest says about it."""
     recipe = run.recipe
     with ExitStack() as stack:
         stack.enter_context(captured(run.ludwig_path / "ludwig.log"))
         with view.stage("Loading the libraries"):
             from finetune_kit.devices import pick_device
             from finetune_kit.engine.fit import fit
-            from finetune_kit.loading import compute_dtype, load_tokenizer
+            from finetune_kit.loading import compute_dtype
 
         device = pick_device()
         dtype = compute_dtype(recipe.quantization, device)
-        tokenizer = load_tokenizer(base.path)
-        cap = recipe.preprocessing.global_max_sequence_length
-        examples, dropped = encode_rows(splits.train, prompt, tokenizer, cap, recipe.output_column)
-        held_out, dropped_too = encode_rows(splits.validation, prompt, tokenizer, cap, recipe.output_column)
-        if not examples:
-            raise KitError(f"Every training row is longer than {cap} tokens; raise global_max_sequence_length.")
+        long = len(rows.left_out["train"]) + len(rows.left_out["validation"])
         view.say(f"Base model  {base.title}")
         view.say(f"Device      {device.name}, computing in {dtype}: {device.reason}")
         view.say(
-            f"Rows        {len(examples)} to train on, {len(held_out)} to validate, {len(splits.test)} to test"
-            + (
-                f"; {len(dropped) + len(dropped_too)} longer than {cap} tokens left out"
-                if dropped or dropped_too
-                else ""
-            )
+            f"Rows        {len(rows.train)} to train on, {len(rows.validation)} to validate, {rows.test_rows} to test"
+            + (f"; {long} longer than {rows.left_out['cap']} tokens left out" if long else "")
         )
         begun = time.monotonic()
         recorder = stack.enter_context(_Recorder(run.log_path, view))
-        config = {**recipe.ludwig_config(dtype), "base_model": base.path}
-        fitted = fit(config, examples, held_out, run.ludwig_path, recorder, recipe.run.seed)
+        config = {**recipe.ludwig_config(dtype, len(rows.train)), "base_model": base.path}
+        fitted = fit(config, rows.train, rows.validation, run.ludwig_path, recorder, recipe.run.seed)
         seconds = time.monotonic() - begun
-        _save_adapter(run, fitted.model, tokenizer, base)
+        _save_adapter(run, fitted.model, rows.tokenizer, base)
     _keep_ludwigs_config(run, base)
     plot_loss(run.train_log(), run.path / "loss.png")
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
-        "left_out": {"cap": cap, "train": dropped, "validation": dropped_too},
+        "left_out": rows.left_out,
         "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
         "validation": fitted.validation,
         "optimizer_steps": recorder.steps,
         "tokens": recorder.tokens,
         "training_seconds": round(seconds, 1),
-        "tokens_per_second": round(recorder.tokens / recorder.busy, 1),
+        "tokens_per_second": round(recorder.tokens / recorder.busy, 1) if recorder.steps else 0.0,
         "peak_memory_bytes": peak_memory(device),
         "versions": versions(),
     }
@@ -256,6 +282,12 @@ class _Recorder(ExitStack):
         self.file.flush()
 
 
+def _program() -> str:
+    """How to type the command here: by name where the shell finds it, else by the path it was started with."""
+    found = shutil.which("finetune-kit") or Path(sys.argv[0]).name != "finetune-kit"
+    return "finetune-kit" if found else os.path.relpath(sys.argv[0])
+
+
 def summary_lines(run: Run) -> list[str]:
     """What to say when a run is finished: figures, paths and the next command."""
     manifest = run.manifest
@@ -274,6 +306,6 @@ def summary_lines(run: Run) -> list[str]:
         f"Adapter     {run.adapter_path}",
         f"Loss curve  {run.path / 'loss.png'}",
         "",
-        "Next: finetune-kit eval" + ("" if run.path.parent.name == "runs" else f" {run.path}"),
+        f"Next: {_program()} eval" + ("" if run.path.parent == Path("runs") else f" {run.path}"),
     ]
     return lines

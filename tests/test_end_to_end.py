@@ -40,7 +40,7 @@ def test_the_tuned_model_beats_the_base_model(real_run: Run) -> None:
     assert summary["rows"] == summary["rows_with_tests"] == 16
     assert set(summary["groups"]) == {"seen", "unseen"}
     assert summary["metrics"]["bleu"]["difference"] > 10
-    assert summary["metrics"]["pass@1"]["tuned"] >= summary["metrics"]["pass@1"]["base"]
+    assert summary["metrics"]["pass@1"]["difference"] > 0
 
 
 def test_plain_peft_gives_the_kits_tokens(real_run: Run) -> None:

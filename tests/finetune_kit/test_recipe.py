@@ -60,6 +60,12 @@ def test_data_as_a_word_replaces_the_section() -> None:
         ("trainer.epochs=0", "trainer.epochs: should be greater than 0 (it is 0)."),
         ("quantization.bits=3", "quantization.bits: should be 4 or 8 (it is 3)."),
         ("preprocessing.split.probabilities=[0.5, 0.1, 0.1]", "must sum to 1"),
+        ("preprocessing.split.probabilities=[.nan, .nan, .nan]", "must sum to 1"),
+        (
+            "preprocessing.split.probabilities=[null, 1, 0]",
+            "preprocessing.split.probabilities.0: should be a valid number",
+        ),
+        ("trainer.train_steps=9", "trainer.train_steps: there is no such key."),
         ("trainer", "'trainer' is not of the form key=value"),
         ("base_model.name=x", "'base_model' is a value, not a section"),
     ],

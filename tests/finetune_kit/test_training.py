@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import signal
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 from finetune_kit.errors import KitError
 from finetune_kit.loading import dequantize, load_model, load_tokenizer
+from finetune_kit.progress import View
 from finetune_kit.prompt import IGNORE_INDEX, Prompt, encode_rows
 from finetune_kit.recipe import Recipe
 from finetune_kit.run import Run
@@ -192,10 +194,37 @@ def test_rows_over_the_cap_are_left_out_and_counted(tmp_path, tiny_recipe, exerc
     recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=cap", "data.split=column")
     manifest = train(recipe, frame).manifest
     assert len(manifest["left_out"]["train"]) == 1
-    with pytest.raises(KitError, match="Every training row is longer than 2 tokens"):
-        train(
-            tiny_recipe(f"run.folder={tmp_path}", "run.name=none", "preprocessing.global_max_sequence_length=2"), frame
-        )
+
+
+def test_ctrl_c_stops_the_run_and_it_is_not_taken_for_finished(tmp_path, tiny_recipe, exercise_rows) -> None:
+    class Impatient(View):
+        def stage(self, title: str, *arguments):
+            if title == "Training":
+                signal.raise_signal(signal.SIGINT)
+            return super().stage(title, *arguments)
+
+    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=stopped", "trainer.epochs=3")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, pd.DataFrame(exercise_rows), view=Impatient(quiet=True))
+    assert json.loads((tmp_path / "stopped" / "manifest.json").read_text())["status"] == "failed"
+    assert not (tmp_path / "latest").exists()
+    with pytest.raises(KitError, match="did not finish"):
+        Run.load(tmp_path / "stopped")
+
+
+def test_the_cosine_falls_once_over_all_epochs(tmp_path, tiny_recipe, exercise_rows) -> None:
+    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=cosine", "trainer.epochs=3")
+    log = train(recipe, pd.DataFrame(exercise_rows[:24])).train_log()
+    rates = [line["learning_rate"] for line in log if line["type"] == "step"]
+    peak = rates.index(max(rates))
+    assert peak < 2 and rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_a_saved_recipe_trains_again(tmp_path, tiny_run: Run, exercise_rows) -> None:
+    recipe = Recipe.load(str(tiny_run.recipe_path), [f"run.folder={tmp_path}", "run.name=again"])
+    run = train(recipe, pd.DataFrame(exercise_rows))
+    adapters = [r.adapter_path / "adapter_model.safetensors" for r in (run, tiny_run)]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
 
 
 def test_a_loss_that_is_not_finite_names_the_rows(tmp_path, tiny_recipe, exercise_rows, tiny_llama) -> None:
