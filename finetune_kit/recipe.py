@@ -258,7 +258,9 @@ class Recipe(Section):
             A config that passes Ludwig's own validation. `base_model` is the name as the recipe has it.
         """
         config = self.model_dump(mode="json", exclude={"data", "run"}, exclude_unset=True)
-        config.setdefault("backend", {"type": "local"})
+        config["backend"] = self.backend.model_dump()
+        for features in ("input_features", "output_features"):
+            config[features] = [feature.model_dump() for feature in getattr(self, features)]
         config.get("generation", {}).pop("stop_strings", None)
         if self.quantization and self.quantization.bits == 4:
             config["quantization"]["bnb_4bit_compute_dtype"] = self.quantization.bnb_4bit_compute_dtype or compute_dtype

@@ -68,7 +68,7 @@ class Run:
         if not path.is_dir():
             hint = "; train one with `finetune-kit train`" if path.name == LATEST else ""
             raise KitError(f"There is no run {path}{hint}.")
-        path = path.resolve() if path.is_symlink() else path
+        path = path.parent / path.readlink() if path.is_symlink() else path
         if not (path / "recipe.yaml").is_file():
             raise KitError(f"{path} is not a run: it holds no recipe.yaml.")
         run = cls(path, Recipe.load(str(path / "recipe.yaml")))

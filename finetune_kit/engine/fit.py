@@ -11,12 +11,14 @@ import yaml
 from ludwig.api import LudwigModel
 from ludwig.callbacks import Callback
 from ludwig.constants import MODEL_LLM
+from ludwig.error import ConfigValidationError
 from ludwig.models import registry as models
 from ludwig.trainers.registry import get_llm_trainers_registry
 
 from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.llm import KitLLM
 from finetune_kit.engine.trainer import KitFineTuneTrainer, OptimizerStep
+from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.prompt import Example
 
@@ -67,11 +69,17 @@ def fit(
 
     Returns:
         The model at its best validation loss.
+
+    Raises:
+        KitError: If Ludwig refuses the config, or the loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     relay = _Relay(listener)
     with captured(folder / "ludwig.log"), _kit_classes():
-        ludwig = LudwigModel(config, logging_level=logging.INFO, callbacks=[relay, *callbacks])
+        try:
+            ludwig = LudwigModel(config, logging_level=logging.INFO, callbacks=[relay, *callbacks])
+        except ConfigValidationError as error:
+            raise KitError(f"Ludwig refuses the recipe: {' '.join(str(error).split())}") from None
         (folder / "config.yaml").write_text(yaml.safe_dump(ludwig.config_obj.to_dict(), sort_keys=False))
         ludwig.train(
             training_set=ExampleDataset(train),
