@@ -1,4 +1,4 @@
-"""The embedded model in the cache: real conversions, so these are slow; each takes about half a minute."""
+"""Finding a base model. The slow tests convert the embedded one, each in about half a minute."""
 
 import json
 import shutil
@@ -23,6 +23,42 @@ def test_an_unwritable_cache_is_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("FINETUNE_KIT_CACHE", str(tmp_path / "file"))
     with pytest.raises(KitError, match="FINETUNE_KIT_CACHE"):
         resolve_base_model(EMBEDDED)
+
+
+def hub_cache(home: Path, model: Path) -> Path:
+    """The Hub's cache as it is after a download of `tiny/llama`; returns the snapshot."""
+    repository = home / "hub" / "models--tiny--llama"
+    snapshot = repository / "snapshots" / ("0" * 40)
+    shutil.copytree(model, snapshot)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    return snapshot
+
+
+def test_a_hub_id_is_loaded_from_the_cache_while_offline(tmp_path: Path, tiny_llama: Path) -> None:
+    snapshot = hub_cache(tmp_path, tiny_llama)
+    script = (
+        "from finetune_kit import KitError, resolve_base_model\n"
+        "from finetune_kit.devices import Device\n"
+        "from finetune_kit.loading import load_model, load_tokenizer\n"
+        "try:\n"
+        "    base = resolve_base_model('tiny/llama')\n"
+        "    model = load_model(base.path, None, Device('cpu', 'CPU', 'float32', ''))\n"
+        "    print(base.name, model.config.hidden_size, load_tokenizer(base.path).eos_token)\n"
+        "except KitError as error:\n"
+        "    print(error)\n"
+    )
+
+    def run() -> str:
+        environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PATH": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert run() == "tiny/llama 64 </s>"
+    (snapshot / "model.safetensors").unlink()
+    assert run().startswith("base_model 'tiny/llama' is not in the Hub's cache, and the Hub can't be reached")
 
 
 @pytest.fixture(scope="module")

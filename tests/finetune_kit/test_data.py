@@ -202,3 +202,18 @@ def test_the_test_limit_holds_for_each_group() -> None:
     splits = split_rows(load_rows(BUILTIN), probabilities=(0.84, 0.04, 0.12), test_limit=20)
     groups = [row["group"] for row in splits.test]
     assert (groups.count("seen"), groups.count("unseen")) == (20, 20)
+
+
+def test_a_data_set_of_the_hub_gives_the_same_rows_as_a_file(monkeypatch) -> None:
+    """`datasets` answers from memory, since no test reaches for the network."""
+    import datasets
+
+    asked = []
+
+    def answer(name: str, split: str) -> datasets.Dataset:
+        asked.append((name, split))
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", answer)
+    assert load_rows("sahil2801/CodeAlpaca-20k") == load_rows(pd.DataFrame(ROWS))
+    assert asked == [("sahil2801/CodeAlpaca-20k", "train")]
