@@ -35,7 +35,7 @@ def test_every_session_that_is_named_exists() -> None:
 def test_every_recipe_and_key_that_is_named_loads() -> None:
     from finetune_kit.recipe import Recipe
 
-    for line in re.findall(r"nox -s train -- (.+)", README):
+    for line in re.findall(r"nox -s train -- ([^|`\n]+)", README):
         name, *overrides = line.split()
         Recipe.load(name, overrides)
 
