@@ -1,7 +1,7 @@
 """The decoding loop: batches sorted by length, a cache that grows in place, rows that leave when they are done.
 
 `transformers.generate` keeps a row in the batch until its last neighbour is done, copies the whole cache for every
-token, and repeats keys and values for every query head. On two CPU cores those three cost more than the model.
+token, and repeats keys and values for every query head: on a CPU much of the time goes there and not into the model.
 """
 
 import zlib

@@ -77,23 +77,22 @@ def test_checkpoints_hold_the_adapter_and_its_optimiser_only(tiny_run: Run) -> N
     assert checkpoints and latest < 3.3 * adapter + 30_000
 
 
-def reference_loss(model_path, recipe: Recipe, rows) -> float:
+def reference_loss(model, tokenizer, recipe: Recipe, rows) -> torch.Tensor:
     """Loss per answer token in plain PyTorch: row by row, no batch, no mask, no kit."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(model_path)
     losses = []
     for row in rows:
         prompt = tokenizer(Prompt(recipe.prompt.template).render(row)).input_ids
         answer = [*tokenizer(row["output"], add_special_tokens=False).input_ids, tokenizer.eos_token_id]
-        logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
-        losses += torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="none").tolist()
-    return sum(losses) / len(losses)
+        logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="none"))
+    return torch.cat(losses).mean()
 
 
 def test_the_loss_is_that_of_the_rows_at_any_batch_size(tmp_path, tiny_recipe, tiny_llama, exercise_rows) -> None:
     """One step over all rows from an adapter that starts as the identity: its loss is the base model's."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
     losses, adapters = {}, {}
     for batch, accumulation in ((1, 16), (4, 4), (8, 2), (16, 1)):
         recipe = tiny_recipe(
@@ -114,13 +113,24 @@ def test_the_loss_is_that_of_the_rows_at_any_batch_size(tmp_path, tiny_recipe, t
         losses[batch] = step["loss"]
         adapters[batch] = (run.adapter_path / "adapter_model.safetensors").read_bytes()
         assert step["rows"] == 16
-    expected = reference_loss(tiny_llama, recipe, exercise_rows[:16])
-    assert list(losses.values()) == pytest.approx([expected] * 4, abs=1e-5)
     loaded = [_tensors(adapter) for adapter in adapters.values()]
     for other in loaded[1:]:
         for name, value in loaded[0].items():
             torch.testing.assert_close(other[name], value, atol=1e-6, rtol=1e-4)
-    assert max(value.abs().max() for name, value in loaded[0].items() if "lora_B" in name) > 1e-3
+
+    # By an independent route: plain PEFT from where the adapter began (B is zero, and so A has no gradient yet).
+    base = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
+    peft = PeftModel.from_pretrained(base, run.adapter_path, is_trainable=True).eval()
+    halves = {name: parameter for name, parameter in peft.named_parameters() if "lora_B" in name}
+    moved_by = {name: parameter.detach().clone() for name, parameter in halves.items()}
+    for parameter in halves.values():
+        parameter.data.zero_()
+    expected = reference_loss(peft, load_tokenizer(str(tiny_llama)), recipe, exercise_rows[:16])
+    expected.backward()
+    assert list(losses.values()) == pytest.approx([expected.item()] * 4, abs=1e-5)
+    for name, parameter in halves.items():
+        torch.testing.assert_close(moved_by[name], -parameter.grad, atol=1e-6, rtol=1e-3)
+    assert max(value.abs().max() for value in moved_by.values()) > 1e-3
 
 
 def _tensors(data: bytes) -> dict[str, torch.Tensor]:
