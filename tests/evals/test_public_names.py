@@ -52,14 +52,8 @@ def test_the_version_is_the_distributions_or_says_that_there_is_none(monkeypatch
     monkeypatch.delitem(vars(evals), "__version__")
 
 
-def test_the_import_is_quick_and_loads_nothing_slow():
-    code = (
-        "import sys, time; begin = time.perf_counter(); import evals; spent = time.perf_counter() - begin;"
-        f"print(spent, [name for name in {SLOW!r} if name in sys.modules])"
-    )
-    spent, loaded = min(_python(code).split(" ", 1) for _ in range(3))
-    assert loaded == "[]"
-    assert float(spent) < 0.1
+def test_the_import_loads_nothing_slow():
+    assert _python(f"import sys, evals; print([name for name in {SLOW!r} if name in sys.modules])") == "[]"
 
 
 def test_scoring_loads_no_model_library():
