@@ -24,8 +24,9 @@ NAME_ITSELF = "import ctypes\nctypes.CDLL(None).prctl(15, {name!r}.encode(), 0, 
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch):
+def nothing_is_left(monkeypatch, tmp_path_factory):
     """Every test here has a temporary folder of its own, and leaves it empty, and no child nor zombie."""
+    tmp_path_factory.getbasetemp()  # pytest's own lies outside
     base = tempfile.mkdtemp()
     os.chmod(base, 0o1777)
     monkeypatch.setattr(tempfile, "tempdir", base)
