@@ -24,6 +24,7 @@ from transformers.cache_utils import DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
+from finetune_kit.devices import free_memory
 from finetune_kit.recipe import Generation
 
 if TYPE_CHECKING:
@@ -296,12 +297,9 @@ def _attends_to_everything(config: Any, tokens: int) -> bool:
 
 def _batch_size(model: Any, tokens: int, most: int) -> int:
     """Rows whose keys and values fit into a quarter of the free memory."""
-    import psutil
-
     text = model.config.get_text_config()
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     row_bytes = 2 * text.num_hidden_layers * heads * size * tokens * model.dtype.itemsize
     device = model.get_input_embeddings().weight.device
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    return max(1, min(most, int(free / 4 / row_bytes)))
+    return max(1, min(most, int(free_memory(device) / 4 / row_bytes)))

@@ -1,6 +1,7 @@
 """Which device a run uses and what it computes in, with the reason."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,11 @@ def pick_device() -> Device:
     reason = f"this CPU {'has' if native else 'lacks'} bfloat16 instructions"
     name = str(capabilities.get("cpu_name", "CPU"))
     return Device("cpu", name, "bfloat16" if native else "float32", reason)
+
+
+def free_memory(device: Any) -> int:
+    """Bytes that can still be had on a `torch.device`."""
+    import psutil
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)

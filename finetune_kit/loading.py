@@ -1,5 +1,6 @@
 """Loading a base model and its tokenizer: one place for the quantisation, the dtype and the attention."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.devices import Device
@@ -44,6 +45,8 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
         parameter.requires_grad = False
     if quantization is not None and quantization.bits == 4:
         _keep_4_bit_layout(model)
+    if quantization is not None and device.type == "cpu":
+        _let_go_of_the_file(model)
     return model.eval()
 
 
@@ -101,6 +104,25 @@ def _keep_4_bit_layout(model: "PreTrainedModel") -> None:
     for module in model.modules():
         if isinstance(module, bnb.nn.Linear4bit):
             module.support_avx512bf16_for_cpu = False
+
+
+def _let_go_of_the_file(model: "PreTrainedModel") -> None:
+    """Copy what was not quantised, so that the file of weights needs no longer be mapped, and free what is left over.
+
+    Otherwise a few tensors, as the embedding, hold the whole file in memory, and what loading freed stays with the
+    process: of SmolLM2-135M in 4 bits, 0.17 GB, there would be 0.8 GB.
+    """
+    import ctypes
+    import gc
+
+    import bitsandbytes as bnb
+
+    for parameter in model.parameters():
+        if not isinstance(parameter, bnb.nn.Params4bit | bnb.nn.Int8Params):
+            parameter.data = parameter.data.clone()
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ default. The sections follow Ludwig 0.17's schema; only what the kit's training 
 
 import difflib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,14 +132,18 @@ class Trainer(Section):
     type: Literal["finetune"]
     epochs: int = Field(1, gt=0)
     batch_size: int = Field(1, gt=0)
-    """Rows of a micro-batch."""
+    """With `gradient_accumulation_steps`, the rows of a step; see `max_tokens_per_batch` for what it does to memory."""
     eval_batch_size: int = Field(2, gt=0)
     gradient_accumulation_steps: int = Field(1, gt=0)
+    max_tokens_per_batch: int | None = Field(None, gt=0)
+    """Ours, not Ludwig's: tokens that go through the model at once; a step is cut into as few batches as fit. Where it
+    is not given, `batch_size` (in evaluation `eval_batch_size`) rows of the longest length that is allowed."""
     learning_rate: float = Field(0.0001, gt=0)
     learning_rate_scheduler: Scheduler = Scheduler()
     optimizer: Optimizer = Optimizer()
     gradient_clipping: GradientClipping = GradientClipping()
-    enable_gradient_checkpointing: bool = False
+    enable_gradient_checkpointing: bool | None = None
+    """Chosen by the memory at hand where it is not given."""
     early_stop: int = Field(5, ge=-1)
     """Evaluations without a better validation loss before training stops; -1 never stops."""
     should_shuffle: bool = True
@@ -174,6 +179,18 @@ class RunSection(Section):
     """Name of the folder; recipe, date and time where it is not given."""
     folder: str = "runs"
     seed: int = Field(42, ge=0)
+
+
+@dataclass(frozen=True)
+class TokenBudget:
+    """What bounds the memory of training."""
+
+    train: int
+    """Most tokens of a batch that a gradient is taken of."""
+    evaluation: int
+    """Most tokens of a batch in evaluation."""
+    gradient_checkpointing: bool | None
+    """Whether activations are computed twice in the place of keeping them; None leaves it to the memory at hand."""
 
 
 class Recipe(Section):
@@ -242,12 +259,23 @@ class Recipe(Section):
         """The column that holds the answer."""
         return self.output_features[0].name
 
+    @property
+    def token_budget(self) -> TokenBudget:
+        """How many tokens may go through the model at once."""
+        trainer, cap = self.trainer, self.preprocessing.global_max_sequence_length
+        given = trainer.max_tokens_per_batch
+        return TokenBudget(
+            train=given or trainer.batch_size * cap,
+            evaluation=given or trainer.eval_batch_size * cap,
+            gradient_checkpointing=trainer.enable_gradient_checkpointing,
+        )
+
     def to_yaml(self) -> str:
         """The recipe as YAML, with every default written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
     def ludwig_config(self, compute_dtype: str, train_rows: int = 1) -> dict[str, Any]:
-        """The recipe as Ludwig's config: without our own sections and keys.
+        """The recipe as Ludwig's config: without our own sections and keys, and without what the kit does itself.
 
         Args:
             compute_dtype: What a quantised model computes in, where the recipe does not say:
@@ -264,9 +292,14 @@ class Recipe(Section):
         config.get("generation", {}).pop("stop_strings", None)
         if self.quantization and self.quantization.bits == 4:
             config["quantization"]["bnb_4bit_compute_dtype"] = self.quantization.bnb_4bit_compute_dtype or compute_dtype
+        # Ludwig sees whole steps of the optimiser; the kit's trainer cuts each to its token budget.
+        trainer = config["trainer"]
+        trainer["batch_size"] = self.trainer.batch_size * self.trainer.gradient_accumulation_steps
+        trainer["gradient_accumulation_steps"] = 1
+        for key in ("max_tokens_per_batch", "enable_gradient_checkpointing"):
+            trainer.pop(key, None)
         if self.trainer.learning_rate_scheduler.decay == "cosine":
-            micro_batches = -(-train_rows // self.trainer.batch_size) * self.trainer.epochs
-            config["trainer"]["learning_rate_scheduler"]["t_0"] = micro_batches
+            trainer["learning_rate_scheduler"]["t_0"] = -(-train_rows // trainer["batch_size"]) * self.trainer.epochs
         # The kit splits the rows itself and hands Ludwig two sets; Ludwig's own `hash` would want a column.
         config.get("preprocessing", {}).pop("split", None)
         return config

@@ -178,7 +178,9 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
         begun = time.monotonic()
         recorder = stack.enter_context(_Recorder(run.log_path, view))
         config = {**recipe.ludwig_config(dtype, len(rows.train)), "base_model": base.path}
-        fitted = fit(config, rows.train, rows.validation, run.ludwig_path, recorder, recipe.run.seed)
+        fitted = fit(
+            config, rows.train, rows.validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget
+        )
         seconds = time.monotonic() - begun
         _save_adapter(run, fitted.model, rows.tokenizer, base)
     _keep_ludwigs_config(run, base)
@@ -186,6 +188,8 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
         "left_out": rows.left_out,
+        "batches": fitted.batches,
+        "notices": fitted.notices,
         "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
         "validation": fitted.validation,
         "optimizer_steps": recorder.steps,
@@ -246,6 +250,10 @@ class _Recorder(ExitStack):
         self.busy = 0.0
         """Seconds of training steps, validation not counted."""
         self.stage: Stage | None = None
+
+    def on_notice(self, text: str) -> None:
+        """Say it."""
+        self.view.say(f"Note        {text}")
 
     def on_start(self, optimizer_steps: int) -> None:
         """Begin the bar."""

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from ludwig.data.batcher.base import Batcher
 from ludwig.data.dataset.base import Dataset
 
@@ -95,24 +94,3 @@ class ExampleBatcher(Batcher):
     def last_batch(self) -> bool:
         """Whether the epoch is over."""
         return self.next >= len(self.examples)
-
-
-def pack(examples: Sequence[Example], device: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Lay examples end to end in one sequence: nothing is padded, so nothing needs to be told from padding.
-
-    Args:
-        examples: The rows of a micro-batch.
-        device: Where the tensors go.
-
-    Returns:
-        Inputs: `input_ids`, `position_ids` (each row counts from 0) and `sequence_ids` (the number of the row),
-        and targets: `labels`; all of shape (1, tokens).
-    """
-    ids = [torch.tensor(example.input_ids) for example in examples]
-    inputs = {
-        "input_ids": torch.cat(ids),
-        "position_ids": torch.cat([torch.arange(len(row)) for row in ids]),
-        "sequence_ids": torch.cat([torch.full((len(row),), number) for number, row in enumerate(ids)]),
-    }
-    labels = torch.cat([torch.tensor(example.labels) for example in examples])
-    return {name: row[None].to(device) for name, row in inputs.items()}, {"labels": labels[None].to(device)}

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,10 +22,14 @@ from finetune_kit.engine.trainer import KitFineTuneTrainer, OptimizerStep
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.prompt import Example
+from finetune_kit.recipe import TokenBudget
 
 
 class Listener(Protocol):
     """What wants to hear how the training goes."""
+
+    def on_notice(self, text: str) -> None:
+        """Something was settled that the user should know of."""
 
     def on_start(self, optimizer_steps: int) -> None:
         """Training begins; it will take this many steps of the optimiser."""
@@ -44,6 +49,10 @@ class Fitted:
     """The PEFT model with the best weights."""
     validation: dict[str, float]
     """`loss`, `perplexity`, `token_accuracy` of the validation rows with these weights; empty where there are none."""
+    batches: str
+    """`packed` or `padded`."""
+    notices: list[str]
+    """What was settled on the way."""
 
 
 def fit(
@@ -53,6 +62,7 @@ def fit(
     folder: Path,
     listener: Listener,
     seed: int,
+    budget: TokenBudget,
     callbacks: Sequence[Callback] = (),
 ) -> Fitted:
     """Fine-tune with Ludwig.
@@ -65,6 +75,7 @@ def fit(
             config as Ludwig rendered it.
         listener: Hears of every step.
         seed: Of the adapter's start, the dropout and the order of the rows.
+        budget: How many tokens may go through the model at once.
         callbacks: More of Ludwig's callbacks.
 
     Returns:
@@ -75,7 +86,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     relay = _Relay(listener)
-    with captured(folder / "ludwig.log"), _kit_classes():
+    with captured(folder / "ludwig.log"), _kit_classes(budget):
         try:
             ludwig = LudwigModel(config, logging_level=logging.INFO, callbacks=[relay, *callbacks])
         except ConfigValidationError as error:
@@ -91,15 +102,17 @@ def fit(
             skip_save_processed_input=True,
             random_seed=seed,
         )
-    return Fitted(ludwig.model.model, relay.validation)
+    batches = "packed" if ludwig.model.packs else "padded"
+    return Fitted(ludwig.model.model, relay.validation, batches, relay.notices)
 
 
 @contextmanager
-def _kit_classes() -> Iterator[None]:
+def _kit_classes(budget: TokenBudget) -> Iterator[None]:
     """Our classes in the places of Ludwig's, while the run lasts."""
     trainers = get_llm_trainers_registry()
     before = models.model_type_registry[MODEL_LLM], trainers["finetune"]
-    models.model_type_registry[MODEL_LLM], trainers["finetune"] = KitLLM, KitFineTuneTrainer
+    models.model_type_registry[MODEL_LLM] = KitLLM
+    trainers["finetune"] = partial(KitFineTuneTrainer, budget=budget)
     try:
         yield
     finally:
@@ -121,11 +134,14 @@ class _Relay(Callback):
         self.listener = listener
         self.reported = 0
         self.validation: dict[str, float] = {}
+        self.notices: list[str] = []
 
     def on_epoch_start(self, trainer: Any, progress_tracker: Any, save_path: str) -> None:
         if progress_tracker.steps == 0:
-            per_epoch = -(-trainer.steps_per_epoch // trainer.gradient_accumulation_steps)
-            self.listener.on_start(trainer.epochs * per_epoch)
+            self.notices = trainer.notices
+            for notice in trainer.notices:
+                self.listener.on_notice(notice)
+            self.listener.on_start(trainer.epochs * trainer.steps_per_epoch)
 
     def on_batch_end(self, trainer: Any, progress_tracker: Any, save_path: str, sync_step: bool = True) -> None:
         step = trainer.last_step

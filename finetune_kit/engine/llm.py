@@ -1,6 +1,6 @@
 """Ludwig's LLM with our loading, forward pass, loss and metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,9 +11,13 @@ from ludwig.models.llm import LLM
 from ludwig.utils.llm_utils import get_context_len, initialize_adapter
 
 from finetune_kit.devices import pick_device
+from finetune_kit.engine.attention import use_packed_attention
+from finetune_kit.engine.lean import recompute_gates
+from finetune_kit.engine.loss import batch_loss
 from finetune_kit.engine.metrics import TokenMetrics
+from finetune_kit.engine.packing import Batch, cut, pack, packed_tokens, pad, padded_tokens
 from finetune_kit.loading import load_model, load_tokenizer
-from finetune_kit.prompt import IGNORE_INDEX
+from finetune_kit.prompt import Example
 from finetune_kit.recipe import Quantization
 
 
@@ -23,7 +27,7 @@ class KitLLM(LLM):
     What Ludwig 0.17.10 does otherwise, and why this class is here:
 
     * It pads with id 0 and masks the tokenizer's pad id, so that the loss of a batch is not that of its rows. Here
-      rows are laid end to end behind a block-diagonal mask.
+      rows are laid end to end, and each attends to itself alone.
     * Its `state_dict` holds bitsandbytes' quantisation state, which `load_state_dict` then refuses: 4-bit training
       ends in an error and saves nothing. Here it holds the trainable weights alone.
     * It loads with eager attention and computes predictions and probabilities over the vocabulary at every step.
@@ -43,6 +47,9 @@ class KitLLM(LLM):
         cap = config_obj.preprocessing.global_max_sequence_length
         self.global_max_sequence_length = min(cap or self.context_len, self.context_len)
         self.tokenizer = load_tokenizer(self.model_name)
+        self.packs = use_packed_attention(self.model, self.global_max_sequence_length)
+        if self.packs:
+            recompute_gates(self.model)
         self._set_generation_config(config_obj.generation.to_dict())
         self.input_features.update(self.build_inputs(config_obj.input_features))
         self.output_feature_type = config_obj.output_features[0].type
@@ -58,37 +65,29 @@ class KitLLM(LLM):
             self.model = initialize_adapter(self.model, self.config_obj)
             self._adapter_initialized = True
 
-    def forward(self, inputs: Any, mask: Any = None) -> dict[str, torch.Tensor]:
-        """The loss of packed rows.
+    def forward(self, inputs: Batch, mask: Any = None) -> dict[str, torch.Tensor]:
+        """The loss of a batch.
 
         Args:
-            inputs: Inputs and targets as `pack` makes them, (1, tokens) each.
+            inputs: The rows, as `collate` makes them.
             mask: Not used.
 
         Returns:
             `loss`: the sum over answer tokens of the cross entropy in nats, a scalar in float32; `tokens`: how many
             they are; `correct`: how many of them the model puts first (evaluation mode only).
         """
-        features, targets = inputs
-        sequence_ids = features["sequence_ids"][0]
-        # The logits at a position are about the token behind it.
-        labels = targets["labels"][0, 1:]
-        answers = torch.nonzero(labels != IGNORE_INDEX)[:, 0]
-        logits = self.model(
-            input_ids=features["input_ids"],
-            position_ids=features["position_ids"],
-            attention_mask=block_diagonal_causal_mask(sequence_ids),
-            use_cache=False,
-            logits_to_keep=answers,
-        ).logits[0]
-        wanted = labels[answers]
-        outputs = {
-            "loss": torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum"),
-            "tokens": torch.tensor(len(answers)),
-        }
-        if not self.training:
-            outputs["correct"] = (logits.argmax(-1) == wanted).sum()
-        return outputs
+        model = self.model.get_base_model() if self._adapter_initialized else self.model
+        loss, tokens, correct = batch_loss(model, inputs)
+        outputs = {"loss": loss, "tokens": torch.tensor(tokens)}
+        return outputs if self.training else {**outputs, "correct": correct}
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """Rows as this model takes them: packed, or padded where its attention can't be told which row is which."""
+        return (pack if self.packs else pad)(examples, self.curr_device)
+
+    def cut(self, examples: Sequence[Example], max_tokens: int) -> list[list[Example]]:
+        """Rows in batches of at most so many tokens."""
+        return cut(examples, max_tokens, packed_tokens if self.packs else padded_tokens)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The trainable weights: what a checkpoint needs beside the base model."""
@@ -106,19 +105,6 @@ class KitLLM(LLM):
     def reset_metrics(self) -> None:
         """Start counting anew."""
         self.training_metrics = TokenMetrics()
-
-
-def block_diagonal_causal_mask(sequence_ids: torch.Tensor) -> torch.Tensor:
-    """Which token attends to which, when rows lie end to end.
-
-    Args:
-        sequence_ids: The number of each token's row, (tokens,).
-
-    Returns:
-        (1, 1, tokens, tokens), True where the token of a line may look at that of a column: its own row, up to itself.
-    """
-    same = sequence_ids[:, None] == sequence_ids[None, :]
-    return same.tril()[None, None]
 
 
 def metrics_for_ludwig(output_name: str, metrics: TokenMetrics) -> dict[str, dict[str, float]]:
