@@ -30,7 +30,6 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
 
     options: dict[str, Any] = {
         "dtype": getattr(torch, compute_dtype(quantization, device)),
-        "attn_implementation": "sdpa",
         "device_map": {"": device.type},
         "use_safetensors": True,
         "trust_remote_code": False,
