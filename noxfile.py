@@ -79,6 +79,13 @@ def docs(session: nox.Session) -> None:
     session.run(kit("sphinx-build"), *options, "docs", "docs/_build/html")
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure training against the alternatives: `nox -s bench -- [--data FILE] [--json PATH]`."""
+    kit = environment(session, "bench")
+    session.run(kit("python"), "-m", "benchmarks.training", *session.posargs)
+
+
 class Programs:
     """The programs of the shared environment, by name."""
 

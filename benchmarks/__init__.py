@@ -1,0 +1,1 @@
+"""Measurements against other ways to do the same: `nox -s bench`, or `python -m benchmarks.training`."""
