@@ -107,3 +107,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_recipe, exercise_row
     folder = tmp_path_factory.mktemp("runs")
     recipe = tiny_recipe(f"run.folder={folder}", "run.name=tiny", "generation.max_new_tokens=12")
     return train(recipe, pd.DataFrame(exercise_rows))
+
+
+@pytest.fixture
+def float32_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute in float32 also where the CPU has bfloat16 units: for comparisons to many digits."""
+    from finetune_kit import devices
+    from finetune_kit.engine import llm
+
+    device = devices.Device("cpu", "CPU", "float32", "for the test")
+    monkeypatch.setattr(devices, "pick_device", lambda: device)
+    monkeypatch.setattr(llm, "pick_device", lambda: device)

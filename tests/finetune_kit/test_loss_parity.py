@@ -11,6 +11,7 @@ from finetune_kit.prompt import Prompt, encode_rows
 from finetune_kit.training import train
 
 SEED = 11
+pytestmark = pytest.mark.usefixtures("float32_device")
 
 
 def plain_peft_losses(folder, examples, steps: int, rows: int) -> list[float]:

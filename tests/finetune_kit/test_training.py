@@ -88,6 +88,7 @@ def reference_loss(model, tokenizer, recipe: Recipe, rows) -> torch.Tensor:
     return torch.cat(losses).mean()
 
 
+@pytest.mark.usefixtures("float32_device")
 def test_the_loss_is_that_of_the_rows_at_any_batch_size(tmp_path, tiny_recipe, tiny_llama, exercise_rows) -> None:
     """One step over all rows from an adapter that starts as the identity: its loss is the base model's."""
     from peft import PeftModel
