@@ -81,9 +81,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure training against the alternatives: `nox -s bench -- [--data FILE] [--json PATH]`."""
+    """Measure the kit against the alternatives, in half an hour: `nox -s bench -- [--data FILE] [--rounds N]`."""
     kit = environment(session, "bench")
-    session.run(kit("python"), "-m", "benchmarks.training", *session.posargs)
+    for name in ("training", "generation", "footprint"):
+        results = ["--json", f"benchmarks/results/{name}.json"]
+        session.run(kit("python"), "-m", f"benchmarks.{name}", *results, *session.posargs)
 
 
 class Programs:

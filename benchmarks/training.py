@@ -5,14 +5,13 @@ for all; tokens are those of the rows, never padding, counted by one tokenisatio
 left out for all.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import arguments, logs, report
 from benchmarks.turns import Side, Turn
 
 ROWS, CAP, EFFECTIVE, RANK, DROPOUT, RATE = 256, 256, 16, 8, 0.05, 4e-4
@@ -58,21 +57,26 @@ def _lora() -> Any:
     return LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=DROPOUT, target_modules=TARGETS, task_type="CAUSAL_LM")
 
 
-def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, **_: Any) -> None:
+def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, rows_per_step: int = EFFECTIVE, **_: Any) -> None:
     """The kit's own training, a turn a step."""
     from finetune_kit.devices import pick_device
     from finetune_kit.engine.fit import fit
     from finetune_kit.engine.packing import cut, packed_tokens
     from finetune_kit.recipe import Recipe
 
-    recipe = Recipe.load(
-        "zephyr-7b-t4", ["trainer.epochs=1000", "trainer.should_shuffle=false", f"trainer.learning_rate={RATE}"]
-    )
-    recipe = recipe.model_copy(
-        update={"trainer": recipe.trainer.model_copy(update={"max_tokens_per_batch": max_tokens})}
-    )
-    starts = range(0, len(examples), EFFECTIVE)
-    through = [sum(map(packed_tokens, cut(examples[s : s + EFFECTIVE], max_tokens))) for s in starts]
+    settings = {
+        "epochs": 1000,
+        "should_shuffle": "false",
+        "learning_rate": RATE,
+        "gradient_accumulation_steps": rows_per_step,
+        "max_tokens_per_batch": max_tokens,
+        "enable_gradient_checkpointing": "false",
+    }
+    recipe = Recipe.load("zephyr-7b-t4", [f"trainer.{name}={value}" for name, value in settings.items()])
+    starts = range(0, len(examples), rows_per_step)
+    steps = [examples[start : start + rows_per_step] for start in starts]
+    through = [sum(map(packed_tokens, cut(step, max_tokens))) for step in steps]
+    answers = [sum(len(e.input_ids) - e.prompt_length for e in step) for step in steps]
 
     class Listener:
         def on_notice(self, text: str) -> None:
@@ -82,7 +86,8 @@ def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, **_: Any) -
             turn.wait()
 
         def on_step(self, step: Any, epoch: int, learning_rate: float) -> None:
-            turn.done(tokens=step.tokens, through=through[(step.number - 1) % len(through)], loss=step.loss)
+            place = (step.number - 1) % len(steps)
+            turn.done(tokens=step.tokens, through=through[place], answers=answers[place], loss=step.loss)
             turn.wait()
 
         def on_validation(self, *arguments: Any) -> None:
@@ -93,8 +98,8 @@ def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, **_: Any) -
         fit(config, examples, [], Path(folder) / "run", Listener(), 42, recipe.token_budget)
 
 
-def peft(turn: Turn, base: str, examples: list[Any], dtype: str, **_: Any) -> None:
-    """A plain loop at batch 1, as its own best: no padding, no copies."""
+def peft(turn: Turn, base: str, examples: list[Any], dtype: str, rows_per_step: int = EFFECTIVE, **_: Any) -> None:
+    """A plain loop at batch 1, which needs no padding."""
     import torch
     from peft import get_peft_model
 
@@ -102,9 +107,9 @@ def peft(turn: Turn, base: str, examples: list[Any], dtype: str, **_: Any) -> No
     model = get_peft_model(_model(base, dtype), _lora()).train()
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE)
     while True:
-        for start in range(0, len(examples), EFFECTIVE):
+        for start in range(0, len(examples), rows_per_step):
             turn.wait()
-            batch = examples[start : start + EFFECTIVE]
+            batch = examples[start : start + rows_per_step]
             total = 0.0
             for example in batch:
                 ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
@@ -161,33 +166,49 @@ def trl(turn: Turn, base: str, examples: list[Any], dtype: str, batch_size: int,
         )
         model = _model(base, dtype)
         tokenizer = AutoTokenizer.from_pretrained(base)
-        SFTTrainer(
+        trainer = SFTTrainer(
             model,
             args=settings,
             train_dataset=data,
             processing_class=tokenizer,
             peft_config=_lora(),
             callbacks=[Turns()],
-        ).train()
+        )
+        # TRL puts the adapter of a quantised model into bfloat16, which would slow it down where there are no units.
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+        trainer.train()
 
 
 def ludwig(
-    turn: Turn, base: str, examples: list[Any], rows: list[Any], template: str, dtype: str | None, **_: Any
+    turn: Turn,
+    base: str,
+    examples: list[Any],
+    rows: list[Any],
+    template: str,
+    dtype: str | None,
+    rows_per_turn: int,
+    **_: Any,
 ) -> None:
-    """Ludwig as it comes, with the guide's recipe; a turn a row, since it takes them one by one."""
+    """Ludwig as it comes, with the guide's recipe, row by row; a slow one has turns of fewer rows than a step."""
     import pandas as pd
     from ludwig.api import LudwigModel
     from ludwig.callbacks import Callback
 
     class Turns(Callback):
-        row = 0
+        row = tokens = 0
 
         def on_batch_start(self, *arguments: Any) -> None:
-            turn.wait()
+            if self.row % rows_per_turn == 0:
+                turn.wait()
+                self.tokens = 0
 
         def on_batch_end(self, *arguments: Any, **options: Any) -> None:
-            turn.done(tokens=len(examples[self.row % len(examples)].input_ids))
+            self.tokens += len(examples[self.row % len(examples)].input_ids)
             self.row += 1
+            if self.row % rows_per_turn == 0:
+                turn.done(tokens=self.tokens)
 
     config = {
         "model_type": "llm",
@@ -225,41 +246,41 @@ def matmul(turn: Turn, dtype: str, **_: Any) -> None:
         turn.done(flop=200 * 2 * 1024 * 576 * 1536)
 
 
+def _flop(turn: dict[str, Any]) -> float:
+    """What the kit's step needs at the least: 4 FLOP per frozen parameter and token (forward, and back to the input).
+
+    The head counts for answer tokens alone, the embedding for none; an adapter's parameter has 6.
+    """
+    head = 49152 * 576
+    body = 134_515_008 - head
+    adapter = RANK * 30 * ((576 + 576) + (576 + 192))
+    return float(turn["through"] * (4 * body + 6 * adapter) + turn["answers"] * 4 * head)
+
+
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="../shared/data/code_alpaca_2k.json", help="rows; the first 256 are taken")
-    parser.add_argument("--rounds", type=int, default=4, help="how often each side has its turns")
-    parser.add_argument("--max-tokens", type=int, default=512, help="the kit's trainer.max_tokens_per_batch")
-    parser.add_argument("--logs", default=None, help="folder for what the sides print")
-    parser.add_argument("--json", dest="path", type=Path, help="where the figures go")
+    parser = arguments(__doc__, rounds=4)
+    parser.add_argument("--max-tokens", type=int, default=384, help="the kit's trainer.max_tokens_per_batch")
     options = parser.parse_args()
-
-    from rich.console import Console
-    from rich.table import Table
+    folder = logs(options)
 
     from finetune_kit.devices import pick_device
-    from finetune_kit.training import versions
 
     task = prepare(options.data)
-    device = pick_device()
-    dtype = device.compute_dtype
-    folder = Path(options.logs or tempfile.mkdtemp(prefix="benchmark-logs-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    dtype = pick_device().compute_dtype
     sides = {
-        "kit": partial(kit, max_tokens=options.max_tokens),
-        "peft, batch 1": partial(peft, dtype=dtype),
-        "trl, batch 1": partial(trl, dtype=dtype, batch_size=1),
-        "trl, batch 8": partial(trl, dtype=dtype, batch_size=8),
-        "ludwig, guide's recipe": partial(ludwig, dtype=None),
-        "ludwig, bfloat16": partial(ludwig, dtype="bfloat16"),
-        "ludwig, float32": partial(ludwig, dtype="float32"),
-        "matmul": partial(matmul, dtype=dtype),
+        "the kit": partial(kit, max_tokens=options.max_tokens),
+        "plain PEFT loop, batch 1": partial(peft, dtype=dtype),
+        "TRL SFTTrainer, batch 1": partial(trl, dtype=dtype, batch_size=1),
+        "TRL SFTTrainer, batch 8": partial(trl, dtype=dtype, batch_size=8),
+        "Ludwig, guide's recipe": partial(ludwig, dtype=None, rows_per_turn=2),
+        "Ludwig, bfloat16": partial(ludwig, dtype="bfloat16", rows_per_turn=2),
+        "Ludwig, float32": partial(ludwig, dtype="float32", rows_per_turn=EFFECTIVE),
+        "matrix product": partial(matmul, dtype=dtype),
     }
     running = {}
     for name, work in sides.items():
-        log = str(folder / f"{name.replace(', ', '-').replace(' ', '-')}.log")
-        running[name] = Side(name, work, log, **task)
+        running[name] = Side(name, work, folder, **task)
         running[name].turn(count=False)  # warm
     for _ in range(options.rounds):
         for side in running.values():
@@ -267,46 +288,31 @@ def main() -> None:
     for side in running.values():
         side.end()
 
-    def rate(name: str, of: str = "tokens") -> float:
-        return statistics.median(turn[of] / turn["seconds"] for turn in running[name].turns)
-
-    ours = rate("kit")
-    # 4 FLOP per frozen parameter and token (forward, and back to the input), 6 for those of the adapter.
-    adapter = RANK * 30 * ((576 + 576) + (576 + 192))
-    flop = 4 * 134_515_008 + 6 * adapter
+    product = running.pop("matrix product")
+    flops = statistics.median(turn["flop"] / turn["seconds"] for turn in product.turns)
+    rates = {name: statistics.median(t["tokens"] / t["seconds"] for t in side.turns) for name, side in running.items()}
+    share = statistics.median(_flop(turn) / turn["seconds"] for turn in running["the kit"].turns) / flops
+    ours = rates["the kit"]
     ratios = {
-        "training_vs_trl": ours / max(rate("trl, batch 1"), rate("trl, batch 8")),
-        "training_vs_peft": ours / rate("peft, batch 1"),
-        "training_vs_ludwig_recipe": ours / rate("ludwig, guide's recipe"),
-        "training_vs_ludwig_bf16": ours / rate("ludwig, bfloat16"),
-        "training_vs_ludwig_float32": ours / rate("ludwig, float32"),
-        "roofline_share": rate("kit", "through") * flop / rate("matmul", "flop"),
-        "memory_vs_peft": running["kit"].peak_memory / running["peft, batch 1"].peak_memory,
+        "training_vs_trl": ours / max(rates["TRL SFTTrainer, batch 1"], rates["TRL SFTTrainer, batch 8"]),
+        "training_vs_peft": ours / rates["plain PEFT loop, batch 1"],
+        "training_vs_ludwig_recipe": ours / rates["Ludwig, guide's recipe"],
+        "training_vs_ludwig_bf16": ours / rates["Ludwig, bfloat16"],
+        "training_vs_ludwig_float32": ours / rates["Ludwig, float32"],
+        "roofline_share": share,
+        "memory_vs_peft": running["the kit"].peak_memory / running["plain PEFT loop, batch 1"].peak_memory,
     }
-    table = Table("side", "tokens/s", "kit is faster by", "peak memory, GB", box=None, header_style="bold")
-    for name, side in running.items():
-        if name != "matmul":
-            table.add_row(name, f"{rate(name):.0f}", f"{ours / rate(name):.2f}", f"{side.peak_memory / 1e9:.2f}")
-    console = Console()
-    console.print(f"{device.name}, computing in {dtype} unless a side says otherwise; medians of {options.rounds}")
-    console.print(table)
-    console.print(
-        f"{rate('matmul', 'flop') / 1e9:.0f} GFLOP/s in a matrix product; the kit's tokens that went through the model "
-        f"make {ratios['roofline_share']:.0%} of that"
+    report(
+        options,
+        f"Training, the kit with {options.max_tokens} tokens a batch; medians of {options.rounds} turns",
+        ["side", "tokens/s", "the kit is faster by", "peak memory, GB"],
+        [[name, rate, ours / rate, running[name].peak_memory / 1e9] for name, rate in rates.items()],
+        ratios,
+        ("tokens a second", rates),
+        matrix_product_flops=flops,
+        max_tokens_per_batch=options.max_tokens,
+        turns={name: side.turns for name, side in running.items()},
     )
-    if options.path:
-        result = {
-            "device": device.name,
-            "dtype": dtype,
-            "versions": versions(),
-            "sides": {
-                name: {"turns": side.turns, "peak_memory_bytes": side.peak_memory} for name, side in running.items()
-            },
-            "ratios": {name: round(value, 3) for name, value in ratios.items()},
-        }
-        partial_path = options.path.with_name(options.path.name + ".partial")
-        partial_path.write_text(json.dumps(result, indent=1))
-        partial_path.replace(options.path)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import re
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 
@@ -28,7 +30,7 @@ class Turn:
             os._exit(0)
         self.begun = time.perf_counter()
 
-    def done(self, **figures: float) -> None:
+    def done(self, **figures: Any) -> None:
         """Report a turn: its seconds, and what the side adds."""
         self.pipe.send({"seconds": time.perf_counter() - self.begun, **figures})
 
@@ -52,13 +54,14 @@ class Side:
     Args:
         name: How it is shown.
         work: Runs in the process; takes a `Turn` and `arguments`. It never returns but by `Turn.wait`.
-        log: File for what it prints.
+        logs: Folder for what it prints.
         arguments: More of its arguments.
     """
 
-    def __init__(self, name: str, work: Callable[..., Any], log: str, **arguments: Any) -> None:
+    def __init__(self, name: str, work: Callable[..., Any], logs: Path, **arguments: Any) -> None:
         self.name = name
-        self.turns: list[dict[str, float]] = []
+        self.turns: list[dict[str, Any]] = []
+        log = str(logs / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log")
         self.peak_memory = 0
         context = multiprocessing.get_context("spawn")
         self.pipe, child = context.Pipe()
@@ -73,11 +76,11 @@ class Side:
         except EOFError:
             raise SystemExit(f"The side {self.name!r} ended by itself; see its log.") from None
 
-    def turn(self, count: bool = True) -> dict[str, float]:
+    def turn(self, count: bool = True) -> dict[str, Any]:
         """Let it work once."""
         self.pipe.send(True)
         try:
-            figures: dict[str, float] = self.pipe.recv()
+            figures: dict[str, Any] = self.pipe.recv()
         except EOFError:
             raise SystemExit(f"The side {self.name!r} ended by itself; see its log.") from None
         self._ready()

@@ -1,4 +1,7 @@
-"""The command line: one function a verb; a user's mistake ends in one sentence and exit code 2."""
+"""The command line: one function a verb; a user's mistake ends in one sentence and exit code 2.
+
+What only some verbs need is imported by them, so that `--help` is there at once.
+"""
 
 import os
 import sys
@@ -6,18 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from rich.console import Console
-from rich.table import Table
 
-from finetune_kit.data import load_rows, write_jsonl
 from finetune_kit.errors import KitError
-from finetune_kit.progress import View
-from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
-from finetune_kit.run import SIDES, Run
+
+if TYPE_CHECKING:
+    from finetune_kit.progress import View
+    from finetune_kit.run import Run
 
 app = typer.Typer(
     name="finetune-kit",
@@ -27,6 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+ServerOption = Annotated[
+    str | None, typer.Option(metavar="URL", help="Let an OpenAI-compatible server do it, as http://localhost:8000.")
+]
 RunArgument = Annotated[str, typer.Argument(metavar="[RUN]", help="A run folder.")]
 
 
@@ -55,6 +59,8 @@ def train(
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Fine-tune a base model on rows."""
+    from finetune_kit.progress import View
+    from finetune_kit.recipe import Recipe
     from finetune_kit.training import summary_lines, train
 
     with _mistakes(debug):
@@ -78,10 +84,13 @@ def predict(
     output: Annotated[
         Path | None, typer.Option(help="For a file of rows: where the answers go; ROWS.predictions.jsonl without it.")
     ] = None,
+    server: ServerOption = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Generate completions: for test rows, a file of rows, or one instruction."""
     from finetune_kit import generation
+    from finetune_kit.progress import View
+    from finetune_kit.run import SIDES, Run
 
     with _mistakes(debug):
         if side is not None and side not in SIDES:
@@ -92,22 +101,23 @@ def predict(
             view = View(file=sys.stderr)
             with view.stage("Generating"), _quiet(opened):
                 row = {"instruction": instruction, "input": input_}
-                completion = generation.generate(opened, [row], side or "tuned")[0]
+                completion = generation.generate(opened, [row], side or "tuned", server)[0]
             typer.echo(completion)
         elif rows is not None:
-            _predict_file(opened, rows, side or "tuned", output, view)
+            _predict_file(opened, rows, side or "tuned", output, view, server)
         else:
             with _quiet(opened):
-                generation.predict(opened, None, [side] if side else SIDES, view)
+                generation.predict(opened, None, [side] if side else SIDES, view, server)
 
 
 @app.command(name="eval")
 def evaluate(
     run: RunArgument = "runs/latest",
+    server: ServerOption = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Generate with base and tuned where that is not done yet, then score both."""
-    predict(run, debug=debug)
+    predict(run, server=server, debug=debug)
     from evals.__main__ import main as score
 
     score(Path(run))
@@ -116,6 +126,11 @@ def evaluate(
 @app.command()
 def recipes() -> None:
     """List the recipes that ship."""
+    import yaml
+    from rich.table import Table
+
+    from finetune_kit.recipe import SHIPPED_RECIPES
+
     table = Table("recipe", "base model", "what it is", box=None, header_style="bold")
     for path in sorted(SHIPPED_RECIPES.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
@@ -125,10 +140,11 @@ def recipes() -> None:
     typer.echo("\nTrain one with: finetune-kit train RECIPE [KEY=VALUE]...")
 
 
-def _predict_file(run: Run, rows: str, side: str, output: Path | None, view: View) -> None:
+def _predict_file(run: "Run", rows: str, side: str, output: Path | None, view: "View", server: str | None) -> None:
+    from finetune_kit.data import load_rows, write_jsonl
     from finetune_kit.generation import Generator
 
-    generator = Generator(run)
+    generator = Generator(run, server)
     names = [name for name in generator.prompt.columns if name != "input"]
     mapped = run.recipe.data.columns if run.recipe.data else {}
     columns = {name: column for name, column in mapped.items() if name in generator.prompt.columns}
@@ -151,7 +167,7 @@ def _predict_file(run: Run, rows: str, side: str, output: Path | None, view: Vie
 
 
 @contextmanager
-def _quiet(run: Run) -> Iterator[None]:
+def _quiet(run: "Run") -> Iterator[None]:
     """The libraries' bars and warnings go into the run's log."""
     from finetune_kit.logs import captured
 

@@ -118,7 +118,7 @@ class _Batch:
             growing_cache(model.config, settings.max_new_tokens) if grouped else DynamicCache(config=model.config)
         )
         self.end_ids = end_token_ids(model, tokenizer)
-        seeds = [zlib.crc32(repr((seed, list(prompt))).encode()) for prompt in prompts]
+        seeds = [prompt_seed(seed, prompt) for prompt in prompts]
         self.choose = _Chooser(settings, seeds, device)
         self.stop_window = max(map(len, settings.stop_strings), default=0) + 8
 
@@ -180,7 +180,7 @@ class _Chooser:
     """Chooses the next token of each row: the likeliest, or one by chance from a generator of the row's own."""
 
     def __init__(self, settings: Generation, seeds: list[int], device: Any) -> None:
-        self.greedy = not settings.do_sample or settings.temperature == 0
+        self.greedy = settings.is_greedy
         self.is_done = [False] * len(seeds)
         self.processors = LogitsProcessorList()
         if settings.repetition_penalty != 1.0:
@@ -206,6 +206,11 @@ class _Chooser:
         """Drop the other rows."""
         self.is_done = [self.is_done[row] for row in rows]
         self.generators = [self.generators[row] for row in rows] if self.generators else []
+
+
+def prompt_seed(seed: int, prompt: Sequence[int]) -> int:
+    """A seed of a prompt's own, so that neither its neighbours nor its place matter."""
+    return zlib.crc32(repr((seed, list(prompt))).encode())
 
 
 def end_token_ids(model: Any, tokenizer: Any) -> set[int]:

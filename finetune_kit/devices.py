@@ -1,5 +1,8 @@
-"""Which device a run uses and what it computes in, with the reason."""
+"""Which device a run uses and what it computes in, with the reason; and its memory."""
 
+import contextlib
+import ctypes
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +41,18 @@ def pick_device() -> Device:
 
 
 def free_memory(device: Any) -> int:
-    """Bytes that can still be had on a `torch.device`."""
+    """Bytes that can still be had on a `torch.device`; what torch holds of a GPU and does not use is among them."""
     import psutil
     import torch
 
-    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
+    if device.type != "cuda":
+        return int(psutil.virtual_memory().available)
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + held
+
+
+def release_memory() -> None:
+    """Give the system back what this process has freed: glibc keeps it, in pieces that large tensors do not fit in."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)

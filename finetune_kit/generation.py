@@ -1,4 +1,4 @@
-"""From a run and rows to completions, of the base model and of the tuned one, from one load."""
+"""From a run and rows to completions, of the base model and of the tuned one: from one load, or from a server."""
 
 import hashlib
 import json
@@ -24,13 +24,16 @@ class Generator:
 
     Args:
         run: The run whose base model, adapter, prompt and generation settings are used.
+        server: Address of an OpenAI-compatible server that serves both models, e.g. `http://localhost:8000`; nothing
+            is loaded here then but the tokenizer.
 
     Raises:
         KitError: If the base model is not there.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, server: str | None = None) -> None:
         self.run = run
+        self.server = server
         self.prompt = Prompt(run.recipe.prompt.template)
         self.base = resolve_base_model(run.recipe.base_model)
 
@@ -72,15 +75,13 @@ class Generator:
         from finetune_kit.decoding import decode
 
         prompts = [self.prompt.encode(row, self._tokenizer) for row in rows]
+        settings, seed = self.run.recipe.generation, self.run.recipe.run.seed
+        if self.server is not None:
+            from finetune_kit.serving import Server
+
+            return Server(self.server, self.run, self.base.path).complete(prompts, settings, side, seed, on_done)
         with self._model.disable_adapter() if side == "base" else nullcontext():
-            return decode(
-                self._model.get_base_model(),
-                self._tokenizer,
-                prompts,
-                self.run.recipe.generation,
-                seed=self.run.recipe.run.seed,
-                on_done=on_done,
-            )
+            return decode(self._model.get_base_model(), self._tokenizer, prompts, settings, seed=seed, on_done=on_done)
 
     def settings_hash(self, side: str) -> str:
         """What a completion depends on beside its row: 16 hexadecimal digits."""
@@ -97,24 +98,27 @@ class Generator:
             "seed": self.run.recipe.run.seed,
             "adapter": hashlib.sha256(adapter.read_bytes()).hexdigest() if side == "tuned" else None,
         }
+        if self.server is not None:
+            settings |= {"compute_dtype": "the server's", "quantization": "the server's"}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned") -> list[str]:
+def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", server: str | None = None) -> list[str]:
     """Answers of a run's model.
 
     Args:
         run: A finished run.
         rows: Rows with the columns that the run's prompt names.
         side: `tuned`, or `base` for the model without the adapter.
+        server: Address of an OpenAI-compatible server that is to do it.
 
     Returns:
         The completions, in the order of the rows.
 
     Raises:
-        KitError: If a row lacks a column, or the base model is not there.
+        KitError: If a row lacks a column, the base model is not there, or the server does not do it.
     """
-    generator = Generator(run)
+    generator = Generator(run, server)
     for number, row in enumerate(rows, start=1):
         missing = [name for name in generator.prompt.columns if name not in row]
         if missing:
@@ -123,7 +127,11 @@ def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned") -
 
 
 def predict(
-    run: Run, rows: Sequence[Row] | None = None, sides: Sequence[str] = SIDES, view: "View | None" = None
+    run: Run,
+    rows: Sequence[Row] | None = None,
+    sides: Sequence[str] = SIDES,
+    view: "View | None" = None,
+    server: str | None = None,
 ) -> dict[str, Path]:
     """Generate for rows and keep the completions in the run folder; those that are there already are not made again.
 
@@ -132,6 +140,7 @@ def predict(
         rows: The run's test rows without it.
         sides: Of `base` and `tuned`.
         view: Where progress is shown.
+        server: Address of an OpenAI-compatible server that is to do it.
 
     Returns:
         The files, by side: `predictions/{base,tuned}.jsonl`.
@@ -142,7 +151,7 @@ def predict(
     rows = run.rows("test") if rows is None else rows
     if not rows:
         raise KitError(f"The run {run.path} has no test rows; train it on more rows, or name a file of rows.")
-    generator = Generator(run)
+    generator = Generator(run, server)
     paths = {}
     for side in sides:
         path = run.predictions_path(side)

@@ -1,9 +1,8 @@
 """Loading a base model and its tokenizer: one place for the quantisation, the dtype and the attention."""
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
-from finetune_kit.devices import Device
+from finetune_kit.devices import Device, release_memory
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Quantization
 
@@ -111,17 +110,12 @@ def _let_go_of_the_file(model: "PreTrainedModel") -> None:
     Otherwise a few tensors, as the embedding, hold the whole file in memory, and what loading freed stays with the
     process: of SmolLM2-135M in 4 bits, 0.17 GB, there would be 0.8 GB.
     """
-    import ctypes
-    import gc
-
     import bitsandbytes as bnb
 
     for parameter in model.parameters():
         if not isinstance(parameter, bnb.nn.Params4bit | bnb.nn.Int8Params):
             parameter.data = parameter.data.clone()
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
+    release_memory()
 
 
 def _first_line(error: Exception) -> str:

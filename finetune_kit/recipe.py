@@ -104,6 +104,11 @@ class Generation(Section):
     stop_strings: list[str] = []
     """Ours, not Ludwig's: a completion ends before the first of them."""
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is taken, every time."""
+        return not self.do_sample or self.temperature == 0
+
 
 class Scheduler(Section):
     """The learning rate over the run."""

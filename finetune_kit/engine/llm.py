@@ -12,7 +12,7 @@ from ludwig.utils.llm_utils import get_context_len, initialize_adapter
 
 from finetune_kit.devices import pick_device
 from finetune_kit.engine.attention import use_packed_attention
-from finetune_kit.engine.lean import recompute_gates
+from finetune_kit.engine.lean import lean_dropout, recompute_gates
 from finetune_kit.engine.loss import batch_loss
 from finetune_kit.engine.metrics import TokenMetrics
 from finetune_kit.engine.packing import Batch, cut, pack, packed_tokens, pad, padded_tokens
@@ -31,6 +31,8 @@ class KitLLM(LLM):
     * Its `state_dict` holds bitsandbytes' quantisation state, which `load_state_dict` then refuses: 4-bit training
       ends in an error and saves nothing. Here it holds the trainable weights alone.
     * It loads with eager attention and computes predictions and probabilities over the vocabulary at every step.
+
+    Each has a test on Ludwig's own code in `tests/finetune_kit/test_ludwig_faults.py`.
     """
 
     def __init__(self, config_obj: Any, random_seed: int | None = None, _device: Any = None, **_: Any) -> None:
@@ -63,6 +65,8 @@ class KitLLM(LLM):
         if not self._adapter_initialized:
             torch.manual_seed(self._random_seed or 0)
             self.model = initialize_adapter(self.model, self.config_obj)
+            if self.kit_device.type == "cpu":
+                lean_dropout(self.model)
             self._adapter_initialized = True
 
     def forward(self, inputs: Batch, mask: Any = None) -> dict[str, torch.Tensor]:
@@ -77,9 +81,15 @@ class KitLLM(LLM):
             they are; `correct`: how many of them the model puts first (evaluation mode only).
         """
         model = self.model.get_base_model() if self._adapter_initialized else self.model
-        loss, tokens, correct = batch_loss(model, inputs)
+        loss, correct, tokens = batch_loss(model, inputs)
         outputs = {"loss": loss, "tokens": torch.tensor(tokens)}
         return outputs if self.training else {**outputs, "correct": correct}
+
+    def hidden_states(self, inputs: Batch) -> torch.Tensor:
+        """The last hidden states of a batch, (1, tokens, hidden size) or (rows, longest, hidden size)."""
+        model = self.model.get_base_model() if self._adapter_initialized else self.model
+        states: torch.Tensor = model.base_model(**inputs.inputs, use_cache=False).last_hidden_state
+        return states
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """Rows as this model takes them: packed, or padded where its attention can't be told which row is which."""

@@ -12,7 +12,7 @@ CHUNK_BYTES = {"cpu": 2**24, "cuda": 2**27}
 """Of the float32 logits of a chunk: what stays in a CPU's cache, and what keeps a GPU busy."""
 
 
-def batch_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, int, torch.Tensor]:
+def batch_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, int]:
     """The loss of the answers in a batch.
 
     Args:
@@ -20,19 +20,25 @@ def batch_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, int, torch.Tenso
         batch: The rows; where they are packed, the model has been told how to take them.
 
     Returns:
-        The sum over answer tokens of the cross entropy in nats, a scalar in float32; how many they are; how many of
-        them the model puts first, a scalar.
+        The sum over answer tokens of the cross entropy in nats, a scalar in float32; how many of them the model puts
+        first, a scalar; how many they are.
     """
     answers = torch.nonzero(batch.labels != IGNORE_INDEX)[:, 0]
     labels = batch.labels[answers]
-    if "packed_rows" in batch.inputs:
-        hidden = model.base_model(**batch.inputs, use_cache=False).last_hidden_state.flatten(0, 1)[answers]
-        loss, correct = answer_loss(hidden, labels, output_head(model), model.config.get_text_config().vocab_size)
-    else:
+    if "packed_rows" not in batch.inputs:
         logits = model(**batch.inputs, use_cache=False).logits.flatten(0, 1)[answers]
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
-        correct = (logits.argmax(-1) == labels).sum()
-    return loss, len(labels), correct
+        return *_loss_of_logits(logits, labels), len(labels)
+    hidden = model.base_model(**batch.inputs, use_cache=False).last_hidden_state.flatten(0, 1)[answers]
+    if any(parameter.requires_grad for parameter in model.get_output_embeddings().parameters()):
+        return *_loss_of_logits(output_head(model)(hidden), labels), len(labels)
+    vocabulary = model.config.get_text_config().vocab_size
+    return *answer_loss(hidden, labels, output_head(model), vocabulary), len(labels)
+
+
+def _loss_of_logits(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `answer_loss`, of logits that are there."""
+    loss = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
+    return loss, (logits.argmax(-1) == labels).sum()
 
 
 def answer_loss(

@@ -40,6 +40,8 @@ class PackedRows:
         self.prefix = prefix
         self.lengths = list(lengths)
         self.device = device
+        self.windows: set[int | None] = set()
+        """The windows that layers have asked for."""
         self._masks: dict[tuple[int, int | None], torch.Tensor] = {}
 
     def mask(self, length: int, window: int | None) -> torch.Tensor | None:
@@ -53,6 +55,7 @@ class PackedRows:
             (length, prefix + length), True where the token of a line attends to that of a column: the prefix and its
             own row, up to itself. None where that is the plain causal mask.
         """
+        self.windows.add(window)
         total = self.prefix + length
         window = window if window is not None and window < total else None
         if self.prefix == 0 and window is None:

@@ -3,14 +3,14 @@
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from ludwig.trainers.trainer_llm import FineTuneTrainer
 from ludwig.utils.trainer_utils import append_metrics
 
-from finetune_kit.devices import free_memory
+from finetune_kit.devices import free_memory, release_memory
 from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.lean import kept_bytes_per_token
 from finetune_kit.engine.llm import metrics_for_ludwig
@@ -45,9 +45,12 @@ class KitFineTuneTrainer(FineTuneTrainer):
 
     * It averages the loss per micro-batch and then over accumulation steps, so that a short answer weighs more than a
       long one. Here every answer token of a step weighs the same, however the step is cut.
-    * It throws the gradients of an unfinished accumulation away at the end of an epoch, and steps the learning rate's
-      schedule with every micro-batch. Here it sees whole steps only.
+    * It divides the gradients of an unfinished accumulation as if it were whole (or throws them away, where no
+      checkpoint falls on it), and steps the learning rate's schedule with every micro-batch. Here it sees whole steps.
     * Its perplexity, token accuracy and evaluation loss are wrong for fine-tuned LLMs.
+    * On Ctrl-C it ends the run as if it were finished.
+
+    Each has a test on Ludwig's own code in `tests/finetune_kit/test_ludwig_faults.py`.
 
     Args:
         budget: How many tokens may go through the model at once.
@@ -79,11 +82,14 @@ class KitFineTuneTrainer(FineTuneTrainer):
         """As the recipe says, or else where what is kept for the gradient would not fit."""
         if self.budget.gradient_checkpointing is not None:
             return self.budget.gradient_checkpointing
-        trial = self.model.cut(examples[:4], 512)[0]
-        batch = self.model.collate(trial)
+        short = [replace(e, input_ids=e.input_ids[:512], prompt_length=min(e.prompt_length, 511)) for e in examples[:4]]
+        batch = self.model.collate(self.model.cut(short, 512)[0])
         self.model.train()
-        per_token = kept_bytes_per_token(lambda: self.model(batch), batch.tokens, self.model)
-        most = min(self.budget.train, sum(len(example.input_ids) for example in examples))
+        per_token = kept_bytes_per_token(lambda: self.model.hidden_states(batch), batch.tokens, self.model)
+        release_memory()
+        lengths = [len(example.input_ids) for example in examples]
+        longest = max(lengths)  # a row over the budget is a batch of its own
+        most = max(longest, min(self.budget.train, sum(lengths)))
         needed, free = per_token * most, free_memory(self.model.curr_device)
         logger.info("A token keeps %.2f MB for its gradient.", per_token / 1e6)
         if needed <= 0.6 * free:

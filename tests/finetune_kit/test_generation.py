@@ -123,6 +123,7 @@ def test_models_with_other_attention_go_the_usual_way(kind: str, tokenizer, prom
     assert texts == [tokenizer.decode(plain(model, prompt, 16), skip_special_tokens=True) for prompt in prompts[:5]]
 
 
+@pytest.mark.usefixtures("float32_device")
 def test_plain_peft_gives_the_same_tokens_as_the_kit(tiny_run: Run, tiny_llama, tokenizer) -> None:
     """The adapter loads with PeftModel alone, on the base model quantised as it was in training."""
     from peft import PeftModel

@@ -116,11 +116,21 @@ def test_the_validation_loss_does_not_depend_on_the_batch(parity_recipe, tiny_ll
 
 
 def test_checkpointing_comes_on_where_memory_is_short(parity_recipe, exercise_rows, monkeypatch) -> None:
-    from finetune_kit.engine import trainer
+    from finetune_kit.engine import lean, trainer
 
+    passes = [0, 0]
+    forward = lean._gated_forward
+
+    def counted(module, hidden):
+        passes[-1] += 1
+        return forward(module, hidden)
+
+    monkeypatch.setattr(lean, "_gated_forward", counted)
     plenty = train(parity_recipe("plenty"), pd.DataFrame(exercise_rows[:12]))
+    passes.reverse()
     monkeypatch.setattr(trainer, "free_memory", lambda device: 10_000)
     short = train(parity_recipe("short"), pd.DataFrame(exercise_rows[:12]))
+    assert passes[1] > 1.4 * passes[0], "layers are computed again"
     assert plenty.manifest["notices"] == []
     (notice,) = short.manifest["notices"]
     assert notice.startswith("Gradient checkpointing is on: without it,")

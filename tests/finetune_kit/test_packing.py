@@ -1,13 +1,15 @@
 """Packed rows against the same rows one by one through the stock model, for many architectures. Without Ludwig."""
 
 import copy
+import gc
 import random
+import weakref
 
 import pytest
 import torch
 
 from finetune_kit.engine.attention import PACKED_ATTENTION, use_packed_attention
-from finetune_kit.engine.lean import kept_bytes_per_token, recompute_gates
+from finetune_kit.engine.lean import kept_bytes_per_token, lean_dropout, recompute_gates
 from finetune_kit.engine.loss import answer_loss, batch_loss
 from finetune_kit.engine.packing import PackedRows, cut, pack, packed_tokens, pad, padded_tokens, shared_prefix
 from finetune_kit.prompt import IGNORE_INDEX, Example
@@ -69,12 +71,14 @@ def reference(model, examples) -> torch.Tensor:
     return total
 
 
-def with_adapter(model, targets=("q_proj", "k_proj", "v_proj", "o_proj", "down_proj", "c_proj")):
+def with_adapter(model, targets=("q_proj", "k_proj", "v_proj", "o_proj", "down_proj", "c_proj"), dropout=0.0):
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(1)
     present = [name for name in targets if any(found.endswith(name) for found, _ in model.named_modules())]
-    adapted = get_peft_model(model, LoraConfig(r=4, target_modules=present, init_lora_weights=False))
+    adapted = get_peft_model(
+        model, LoraConfig(r=4, target_modules=present, init_lora_weights=False, lora_dropout=dropout)
+    )
     return adapted.train()
 
 
@@ -97,11 +101,23 @@ def test_loss_and_gradient_are_those_of_the_rows_alone(name: str, checkpointing:
     batch = pack(EXAMPLES)
     assert batch.inputs["packed_rows"].prefix == 3
     expected = reference(stock, EXAMPLES)
-    loss, tokens, _ = batch_loss(packed.get_base_model(), batch)
+    loss, _, tokens = batch_loss(packed.get_base_model(), batch)
     assert tokens == sum(len(e.input_ids) - e.prompt_length for e in EXAMPLES)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     ours, theirs = gradients(packed, loss), gradients(stock, expected)
     assert ours.keys() == theirs.keys() and len(ours) > 4
+    for key, gradient in theirs.items():
+        assert (ours[key] - gradient).norm() <= 1e-4 * gradient.norm(), key
+
+
+def test_an_adapter_on_the_head_is_trained() -> None:
+    stock = make_model(*PACKS["llama"])
+    packed = copy.deepcopy(stock)
+    assert use_packed_attention(packed, longest=23)
+    stock, packed = (with_adapter(model, ["q_proj", "lm_head"]) for model in (stock, packed))
+    loss, *_ = batch_loss(packed.get_base_model(), pack(EXAMPLES))
+    ours, theirs = gradients(packed, loss), gradients(stock, reference(stock, EXAMPLES))
+    assert ours.keys() == theirs.keys() and any("lm_head" in key for key in ours)
     for key, gradient in theirs.items():
         assert (ours[key] - gradient).norm() <= 1e-4 * gradient.norm(), key
 
@@ -123,7 +139,7 @@ def test_a_model_that_can_not_be_packed_is_found_out_and_padded(name: str) -> No
     before = model.config._attn_implementation
     assert not use_packed_attention(model, longest=23)
     assert model.config._attn_implementation == before
-    loss, tokens, correct = batch_loss(model, pad(EXAMPLES))
+    loss, correct, tokens = batch_loss(model, pad(EXAMPLES))
     assert loss.item() == pytest.approx(reference(model, EXAMPLES).item(), rel=1e-5)
     assert tokens == sum(len(e.input_ids) - e.prompt_length for e in EXAMPLES) and 0 <= correct <= tokens
 
@@ -141,13 +157,30 @@ def test_attention_that_leaks_between_rows_is_found_out(monkeypatch) -> None:
         assert not use_packed_attention(make_model(*PACKS[name]), longest=23)
 
 
+def test_a_model_that_does_not_tell_of_its_window_is_found_out(monkeypatch) -> None:
+    """Also where the numbers would not show it: in half precision, and by few tokens of many."""
+    from transformers import AttentionInterface
+
+    from finetune_kit.engine.attention import packed_attention
+
+    def silent(*arguments, sliding_window, **options):
+        return packed_attention(*arguments, **options)
+
+    model = make_model(*PACKS["mistral with a window"], dtype=torch.bfloat16)
+    assert use_packed_attention(copy.deepcopy(model), longest=23)
+    monkeypatch.setitem(AttentionInterface._global_mapping, PACKED_ATTENTION, silent)
+    monkeypatch.setattr("finetune_kit.engine.attention._tolerance", lambda model: 10.0)
+    assert not use_packed_attention(model, longest=23)
+    assert use_packed_attention(model, longest=9)
+
+
 def test_padding_is_masked_whatever_the_pad_id(tokenizer_factory) -> None:
     """Padded and packed rows have one loss, also where token 0, the filling, and the end token stand in the rows."""
     examples = [Example("a", [0, 2, 5, 2, 0, 2], 3), Example("b", [0, 2, 6, 7, 8, 9, 0, 0, 2], 4)]
     model = make_model(*PACKS["llama"])
-    padded, _, correct = batch_loss(model, pad(examples))
+    padded, correct, _ = batch_loss(model, pad(examples))
     assert use_packed_attention(model, longest=9)
-    packed, _, also_correct = batch_loss(model, pack(examples))
+    packed, also_correct, _ = batch_loss(model, pack(examples))
     assert padded.item() == pytest.approx(packed.item(), rel=1e-6)
     assert correct == also_correct
 
@@ -240,6 +273,43 @@ def test_less_is_kept_than_by_the_stock_model() -> None:
     theirs = kept_bytes_per_token(lambda: stock(ids, labels=ids).loss, 23, stock)
     ours = kept_bytes_per_token(lambda: batch_loss(lean.get_base_model(), pack(EXAMPLES[2:3])), 23, lean)
     assert 0 < ours < 0.75 * theirs
+
+
+def test_nothing_stays_when_the_kept_bytes_are_counted() -> None:
+    nodes = []
+
+    class Watched(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, states: torch.Tensor) -> torch.Tensor:
+            nodes.append(weakref.ref(ctx))
+            return states.clone()
+
+        @staticmethod
+        def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+            return gradient
+
+    layer = torch.nn.Linear(64, 64)
+    layer.device = torch.device("cpu")
+    assert kept_bytes_per_token(lambda: Watched.apply(layer(torch.ones(3, 64))).exp().sum(), 3, layer) > 64 * 4
+    gc.collect()
+    assert [node() for node in nodes] == [None]
+
+
+def test_lean_dropout_drops_at_random_what_it_should_and_keeps_a_byte_a_number() -> None:
+    model = with_adapter(make_model(*PACKS["llama"]), ["q_proj"], dropout=0.25)
+    lean_dropout(model)
+    dropout = model.get_submodule("base_model.model.model.layers.0.self_attn.q_proj.lora_dropout.default")
+    states = torch.ones(3, 20_001, requires_grad=True)
+    assert dropout.eval()(states) is states
+    kept: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t.detach(), lambda t: t):
+        dropped = dropout.train()(states)
+    assert sorted(dropped.unique().tolist()) == pytest.approx([0, 4 / 3])
+    assert dropped.mean().item() == pytest.approx(1, abs=0.02)  # 8 standard deviations
+    assert not torch.equal(dropped[0], dropped[1]) and not torch.equal(dropout(states), dropped)
+    assert [tensor.dtype for tensor in kept] == [torch.bool]
+    (gradient,) = torch.autograd.grad(dropped.sum(), states)
+    assert torch.equal(gradient, dropped)
 
 
 def test_a_layer_that_only_looks_gated_is_left_alone() -> None:
