@@ -10,7 +10,7 @@ from ludwig.models.base import BaseModel as LudwigBaseModel
 from ludwig.models.llm import LLM
 from ludwig.utils.llm_utils import get_context_len, initialize_adapter
 
-from finetune_kit.devices import pick_device
+from finetune_kit.devices import give_back_large_blocks, pick_device
 from finetune_kit.engine.attention import use_packed_attention
 from finetune_kit.engine.lean import lean_dropout, recompute_gates
 from finetune_kit.engine.loss import batch_loss
@@ -67,6 +67,7 @@ class KitLLM(LLM):
             self.model = initialize_adapter(self.model, self.config_obj)
             if self.kit_device.type == "cpu":
                 lean_dropout(self.model)
+                give_back_large_blocks()
             self._adapter_initialized = True
 
     def forward(self, inputs: Batch, mask: Any = None) -> dict[str, torch.Tensor]:
