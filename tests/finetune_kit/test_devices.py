@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-# A block of 16 MB that is freed below one that stays, twice: by then glibc has learnt to take such blocks from its heap.
+# A block of 16 MB is freed below one that stays, twice: by then glibc takes such blocks from its heap.
 PIECES = """
 import ctypes
 from finetune_kit.devices import give_back_large_blocks
