@@ -1,0 +1,1 @@
+def become(tests, kind, channel, report): raise SystemExit
