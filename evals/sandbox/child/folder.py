@@ -24,7 +24,9 @@ def make_private(base: str, owner: int) -> str:
         folder = base
         while not _others_may_enter(folder):
             if base == "/tmp":
-                raise PermissionError(f"the sandbox's users cannot enter {folder}; set TMPDIR to one that all may enter")
+                raise PermissionError(
+                    f"the sandbox's users cannot enter {folder}; set TMPDIR to one that all may enter"
+                )
             folder = base = "/tmp"
     path = os.path.join(base, f"evals-{os.urandom(8).hex()}")
     os.mkdir(path, 0o700)
