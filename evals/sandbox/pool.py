@@ -32,7 +32,8 @@ class Sandbox:
 
     Examples:
         >>> with Sandbox(workers=1) as sandbox:
-        ...     [verdict.status for verdict in sandbox.check_many([("x = 1", "assert x == 1"), ("x = 1", "assert x == 2")])]
+        ...     verdicts = sandbox.check_many([("x = 1", "assert x == 1"), ("x = 1", "assert x == 2")])
+        >>> [verdict.status for verdict in verdicts]
         ['passed', 'wrong_answer']
     """
 

@@ -35,8 +35,8 @@ def tier_for(asked: str | None = None) -> Tier:
         raise EvalError(f"There is no tier {wanted!r} of the sandbox; it is one of {', '.join(TIERS)}.")
     if reason := _why_not(tier):
         raise EvalError(
-            f"The sandbox was asked for the tier {tier!r}, which cannot be had here: {reason}. Run where it can, or ask "
-            "for less."
+            f"The sandbox was asked for the tier {tier!r}, which cannot be had here: {reason}. "
+            "Run where it can, or ask for less."
         )
     return tier
 

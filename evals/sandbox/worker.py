@@ -303,14 +303,16 @@ class Worker:
             wardens = self._wardens[: len(jobs)]
             for warden, (header, parts, descriptors) in zip(wardens, jobs, strict=True):
                 standard = program_gets if warden is wardens[0] else [nothing] * 3
-                header = {**header, "number": number, "limits": asdict(limits)}
-                warden.send(header, parts, [*standard, *descriptors])
-            for closable in (*writing, *lent):
-                closable.close()
+                told = {**header, "number": number, "limits": asdict(limits)}
+                warden.send(told, parts, [*standard, *descriptors])
+            for file in writing:
+                file.close()
+            for end in lent:
+                end.close()
             printed = _Printed({out: bytearray() for out in reading}, limits.output_bytes)
-            told = self._listen(wardens, printed, number, deadline, cancelled)
+            answers = self._listen(wardens, printed, number, deadline, cancelled)
         stdout, stderr = (bytes(kept) for kept in printed.kept.values())
-        return Raw(told, stdout, stderr, printed.truncated, time.monotonic() - begin)
+        return Raw(answers, stdout, stderr, printed.truncated, time.monotonic() - begin)
 
     def _listen(
         self,
@@ -360,7 +362,7 @@ def _encoded(text: str) -> bytes:
 
 def _file_of(data: bytes) -> Any:
     """Return a file that holds the data, at its beginning, and has no name."""
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     file.write(data)
     file.seek(0)
     return file

@@ -178,8 +178,8 @@ class ConfinedCell(LimitedCell):
             raise OSError("the kernel has no Landlock, which files are hidden by")
         if settings.uid < 0 and version < 6:
             raise OSError(
-                f"programs run as the harness's own user, and the kernel's Landlock (version {version}) keeps no signals "
-                "from it, only version 6 does"
+                "programs run as the harness's own user, and the kernel's Landlock "
+                f"(version {version}) keeps no signals from it, only version 6 does"
             )
         super().__init__(settings)
         try:
@@ -370,10 +370,9 @@ def _set_limits(limits: "dict[str, float]", tasks: int) -> None:
         resource.RLIMIT_MSGQUEUE: (0, 0),
         resource.RLIMIT_MEMLOCK: (0, 0),
     }
-    for kind, (soft, hard) in wanted.items():
+    for kind, (soft, most) in wanted.items():
         ceiling = resource.getrlimit(kind)[1]
-        if ceiling != resource.RLIM_INFINITY:
-            hard = min(hard, ceiling)
+        hard = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
         resource.setrlimit(kind, (min(soft, hard), hard))
 
 

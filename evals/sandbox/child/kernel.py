@@ -3,6 +3,10 @@
 import ctypes
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
@@ -68,7 +72,7 @@ def syscall(number: int, *arguments: "int | ctypes.Array[ctypes.c_char] | ctypes
     Raises:
         OSError: If the kernel refuses.
     """
-    values = []
+    values: list[Any] = []
     for argument in arguments:
         if argument is None:
             values.append(_NOTHING)

@@ -1,12 +1,11 @@
 """The first process of a worker: forks the two wardens from one clean interpreter, and waits for their end."""
 
+import _socket
 import gc
 import importlib
 import json
 import os
 import sys
-
-import _socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ class Peer:
         self._table: list[Any] = []
         self._place_of: dict[int, int] = {}
         self._stand_ins: dict[int, Any] = {}
-        self._buffer: Any = None
+        self._buffer: StringIO | None = None
 
     # What both sides do.
 
@@ -299,10 +299,11 @@ def _subclass(peer: Peer, name: str, bases: "tuple[Any, ...]", content: "dict[st
 
 def _base_value(peer: Peer, target: "Any") -> "Any":
     """Return the plain value in an object whose class is made from a mutable built-in one."""
-    for kind in (dict, list, set, bytearray):
+    if isinstance(target, dict):
+        return dict(dict.items(target))
+    kinds: tuple[Any, ...] = (list, set, bytearray)
+    for kind in kinds:
         if isinstance(target, kind):
-            if kind is dict:
-                return dict(dict.items(target))
             return kind(kind.__iter__(target))
     raise TypeError("it holds no plain value")
 

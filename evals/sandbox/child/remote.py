@@ -20,7 +20,7 @@ _OWN = ("_peer", "_number", "_kind", "_name", "_tested")
 _read = object.__getattribute__
 
 
-class Remote:
+class Remote:  # noqa: PLW1641 (the hash is among the methods that `_fill_in` adds)
     """Stands for an object of the other process; most of what is done with it is done there."""
 
     __slots__ = _OWN
@@ -122,6 +122,10 @@ class RemoteCoroutine(Remote):
         """Run it; ends as a coroutine does."""
         raise StopIteration(_read(self, "_peer").ask("await", self))
 
+    def __next__(self) -> "Any":
+        # What asyncio calls in place of `send` where a type has both.
+        return self.send(None)
+
     def throw(self, *error: "Any") -> "Any":
         """Raise in place of it."""
         raise error[0]
@@ -155,6 +159,10 @@ def _binary(what: str, *, swapped: bool) -> "Callable[[Remote, Any], Any]":
     return lambda self, other: _with_operand(self, what, self, other)
 
 
+def _attribute(name: str) -> "Callable[[Remote], Any]":
+    return lambda self: _read(self, "_peer").ask("get", self, name)
+
+
 def _fill_in() -> None:
     for method, what in _PLAIN.items():
         setattr(Remote, method, _plain(what))
@@ -165,7 +173,7 @@ def _fill_in() -> None:
         if name != "divmod":
             setattr(Remote, f"__i{name}__", _binary(f"i{name}", swapped=False))
     for name in ("__doc__", "__module__"):
-        setattr(Remote, name, property(lambda self, name=name: _read(self, "_peer").ask("get", self, name)))
+        setattr(Remote, name, property(_attribute(name)))
 
 
 _fill_in()
@@ -229,7 +237,7 @@ def _compared(remote: Remote, what: str, other: "Any") -> bool:
         return peer.operate(what, peer.ask("value", remote), other)
     if what in ("eq", "ne") and (other is None or kind == "builtin"):
         return what == "ne"
-    peer.refuse(
+    return peer.refuse(  # type: ignore[no-any-return]
         f"an object of its own class {_read(remote, '_name')} would be compared with a {type(other).__name__}, "
         "and decide by itself"
     )
@@ -417,8 +425,10 @@ def stand_in(peer: "Peer", handle: "wire.Handle") -> "Any":
 def _exception(kind: "Any", arguments: "tuple[Any, ...]", remote: Remote) -> BaseException:
     if not (isinstance(kind, type) and issubclass(kind, BaseException) and type(arguments) is tuple):
         raise ValueError("no exception")
+    error: Any
     if type(kind) is RemoteExceptionType:
-        error = kind.__new__(kind, *arguments)
+        plain: Any = kind
+        error = BaseException.__new__(plain, *arguments)
     else:
         try:
             error = kind(*arguments)

@@ -5,6 +5,7 @@ socket they share. A warden never runs a line of either. It talks to the harness
 of a JSON header, the header, then the bytes that the header announces; descriptors travel with the first byte.
 """
 
+import _socket
 import json
 import os
 import resource
@@ -12,17 +13,14 @@ import select
 import sys
 import time
 
-import _socket
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import candidate, cell, kernel, processes, script, tester
+    from evals.sandbox.child import candidate, cell, processes, script, tester
 else:
     import candidate
     import cell
-    import kernel
     import processes
     import script
     import tester

@@ -1,9 +1,9 @@
 """Values as bytes, for two processes that do not trust each other.
 
-A message is a sequence of instructions that build a graph of values: atoms and immutable containers are built from what
-came before them, mutable ones are made empty and filled afterwards, so that shared parts stay shared and cycles close.
-Only exact types cross, read by the types' own methods; nothing that a program defined is called. What has no form of its
-own crosses as a handle: a number in the table of the process that owns it.
+A message is a sequence of instructions that build a graph of values: atoms and immutable containers are built from
+what came before them, mutable ones are made empty and filled afterwards, so that shared parts stay shared and cycles
+close. Only exact types cross, read by the types' own methods; nothing that a program defined is called. What has no
+form of its own crosses as a handle: a number in the table of the process that owns it.
 """
 
 import array
@@ -61,7 +61,7 @@ _NUMBER_OF_CONSTANT = {id(value): number for number, value in _CONSTANTS.items()
     _NAMED, _THEIRS, _YOURS,
 ) = range(17)  # fmt: skip
 # Mutable types: how their content is read, as a flat list of values, and put back into an emptied object.
-_MUTABLE = (list, dict, set, bytearray, deque, OrderedDict, Counter, defaultdict, array.array)
+_MUTABLE: "tuple[Any, ...]" = (list, dict, set, bytearray, deque, OrderedDict, Counter, defaultdict, array.array)
 _PLACE_OF_MUTABLE = {kind: place for place, kind in enumerate(_MUTABLE)}
 _MAPPINGS = (dict, OrderedDict, Counter, defaultdict)
 
@@ -95,10 +95,16 @@ _MADE_LATER = {
     ("pathlib", "PosixPath"): (lambda x: (str(x),), None),
     ("uuid", "UUID"): (lambda x: (x.int,), lambda module: lambda number: module.UUID(int=number)),
 }
+
+
+def _all_of(*kinds: "Any") -> "tuple[Any, ...]":
+    return kinds
+
+
 # Types that answers may hold. Functions may not be among them: they would run in the process of the tests.
-_TYPES = {
+_TYPES: "dict[str, Any]" = {
     f"{kind.__module__}.{kind.__qualname__}": kind
-    for kind in (
+    for kind in _all_of(
         object, type, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range,
         slice, type(None), *_MUTABLE, datetime.date, datetime.time, datetime.datetime, datetime.timedelta,
         *(value for value in vars(__import__("builtins")).values()
@@ -121,10 +127,10 @@ def name_of_shared(value: "Any", *, functions: bool) -> str:
         if _TYPES.get(name) is value:
             return name
     if functions and (kind is type or kind is BuiltinFunctionType or kind.__name__ == "function"):
-        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-        if type(module) is str and module.partition(".")[0] in sys.stdlib_module_names and module != "__main__":
-            if getattr(sys.modules.get(module), name, None) is value:
-                return f"{module}.{name}"
+        module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+        standard = type(module) is str and module.partition(".")[0] in sys.stdlib_module_names
+        if standard and getattr(sys.modules.get(module), name, None) is value:
+            return f"{module}.{name}"
     return ""
 
 
