@@ -12,6 +12,7 @@ from evals.sandbox.hostile.program import JUDGED, NAME_ITSELF, NOT_PASSED, PASSE
 from evals.sandbox.verdict import Status
 
 _OR_FORBIDDEN: frozenset[Status] = PASSED | {"forbidden", "crashed"}
+_OR_ENDED: frozenset[Status] = _OR_FORBIDDEN | {"exited_early"}
 _HELD = "assert answer() == 'held', answer()"
 
 # `reach` says what it got; an OSError says that it was refused.
