@@ -47,6 +47,11 @@ _NAMES = {
     "matrix": r"matrix|grid|mat|board|matrix1|image|triangle",
     "bool": r"flag|reverse|ascending|descending|verbose",
 }
+_NEVER_NEGATIVE = re.compile(
+    r"(?:\w+_)?(?:n|k|m|num|number|limit|count|size|year|age|index|position|pos|steps?|amount|exponent|digits?|total|terms?|"
+    r"rows?|cols?|columns?|length|width|height|radius|side|base|decimal|day|month|hours?|minutes?|seconds|price|weight|"
+    r"distance|speed|time|principal|rate|times|integer|upper|depth|capacity)\d*"
+)
 _NAMED = {kind: re.compile(rf"(?:{pattern})") for kind, pattern in _NAMES.items()}
 _PRIOR = {"int": 1.0, "list_int": 0.95, "str": 0.9, "list_str": 0.5, "float": 0.45, "dict": 0.3, "matrix": 0.25}
 _METHODS = {
@@ -102,6 +107,9 @@ def alternatives(
     for place, parameter in enumerate([*required, *keywords]):
         shown = [call[place] for call in examples if place < len(call)] if place < len(required) else []
         made = _of_hint(parameter.annotation) if parameter.annotation is not None else None
+        natural = _NEVER_NEGATIVE.fullmatch(parameter.arg.lower()) is not None
+        if made is not None and natural and _hint_name(parameter.annotation or ast.Constant(0)) in ("int", "float"):
+            made = _of_kind(f"natural_{_hint_name(parameter.annotation or ast.Constant(0))}")
         if parameter.annotation is not None and made is None and not _says_nothing(parameter.annotation):
             return []
         if made is not None:
@@ -113,7 +121,8 @@ def alternatives(
         else:
             kinds = _ranked_kinds(parameter.arg, function)
             ranked.append(kinds[:3])
-            strategies.append({kind: _of_kind(kind) for kind, _ in kinds[:3]})
+            numbers = {"int": "natural_int", "float": "natural_float"} if natural else {}
+            strategies.append({kind: _of_kind(numbers.get(kind, kind)) for kind, _ in kinds[:3]})
     extra = _of_kind("int") if arguments.vararg is not None else None
     defaults = [_of_default(default) for default in arguments.defaults]
     known: list[str] = []
@@ -203,6 +212,10 @@ def _of_kind(kind: str) -> SearchStrategy[Any]:
     letters = st.lists(st.sampled_from(_LETTERS), max_size=10).map("".join)
     if kind == "int":
         return integers
+    if kind == "natural_int":
+        return st.one_of(st.integers(0, 20), st.integers(0, 99))
+    if kind == "natural_float":
+        return st.one_of(st.integers(0, 99).map(lambda number: number / 4), st.integers(0, 40).map(float))
     if kind == "float":
         return st.one_of(st.integers(-99, 99).map(lambda number: number / 4), st.integers(0, 40).map(float))
     if kind == "bool":
@@ -238,7 +251,7 @@ def _like(value: Any) -> SearchStrategy[Any]:
 
     for kind, plain in (("bool", bool), ("int", int), ("float", float), ("bytes", bytes), ("complex", complex)):
         if type(value) is plain:
-            return _of_kind(kind)
+            return _of_kind(f"natural_{kind}" if kind in ("int", "float") and value >= 0 else kind)
     if isinstance(value, str):
         if len(value) == 1:
             return st.sampled_from(_LETTERS)
@@ -250,6 +263,8 @@ def _like(value: Any) -> SearchStrategy[Any]:
     if value is None:
         return st.none()
     if isinstance(value, list):
+        # Within a list, negative numbers are worth trying even where the example shows none.
+        value = [-1 if type(item) is int and item >= 0 else item for item in value]
         inner = [_like(item) for item in _of_each_type(value)]
         if value and all(isinstance(item, list) for item in value) and len({len(item) for item in value}) == 1:
             width = len(value[0])

@@ -14,6 +14,7 @@ import types
 from typing import Any
 
 MAX_PRINTED = 4000
+MAX_TOO_LONG = 15
 
 
 class CallTookTooLong(BaseException):
@@ -46,13 +47,19 @@ def observe(source: str, name: str, calls: list[str], mark: str, seconds: float,
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
     try:
-        exec(compile(source, "solution.py", "exec", dont_inherit=True), module.__dict__)
+        program = compile(source, "solution.py", "exec", dont_inherit=True)
+    except BaseException as error:
+        tell("uncompiled", str(error)[:200])
+        return
+    try:
+        exec(program, module.__dict__)
         function = module.__dict__[name]
     except BaseException as error:
         tell("failed", type(error).__name__)
         return
     tell("ran")
     signal.signal(signal.SIGVTALRM, too_long)
+    late = 0
     for index, call in enumerate(calls):
         args, kwargs = eval(call, {})
         before = literal((args, kwargs))
@@ -65,6 +72,9 @@ def observe(source: str, name: str, calls: list[str], mark: str, seconds: float,
         except BaseException as error:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             tell("raised", index, type(error).__name__)
+            late += isinstance(error, CallTookTooLong)
+            if late == MAX_TOO_LONG:
+                return
             continue
         try:
             text, after = literal(value), literal((args, kwargs))
