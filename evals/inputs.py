@@ -119,10 +119,10 @@ def alternatives(
             ranked.append([("example", 9.0)])
             strategies.append({"example": _one_of([_like(value) for value in shown])})
         else:
-            kinds = _ranked_kinds(parameter.arg, function)
-            ranked.append(kinds[:3])
+            likely = _ranked_kinds(parameter.arg, function)[:3]
+            ranked.append(likely)
             numbers = {"int": "natural_int", "float": "natural_float"} if natural else {}
-            strategies.append({kind: _of_kind(numbers.get(kind, kind)) for kind, _ in kinds[:3]})
+            strategies.append({kind: _of_kind(numbers.get(kind, kind)) for kind, _ in likely})
     extra = _of_kind("int") if arguments.vararg is not None else None
     defaults = [_of_default(default) for default in arguments.defaults]
     known: list[str] = []
@@ -251,7 +251,8 @@ def _like(value: Any) -> SearchStrategy[Any]:
 
     for kind, plain in (("bool", bool), ("int", int), ("float", float), ("bytes", bytes), ("complex", complex)):
         if type(value) is plain:
-            return _of_kind(f"natural_{kind}" if kind in ("int", "float") and value >= 0 else kind)
+            natural = type(value) in (int, float) and not str(value).startswith("-")
+            return _of_kind(f"natural_{kind}" if natural else kind)
     if isinstance(value, str):
         if len(value) == 1:
             return st.sampled_from(_LETTERS)

@@ -136,11 +136,15 @@ def climb(
             if not isinstance(row.get(key), str):
                 raise EvalError(f"row {row.get('row_id', '?')!r}: {key!r} must hold a string; add it.")
     counter = _Counter(progress, len(rows))
-    results: list[Ladder | None] = [_not_run(row) for row in rows]
-    judged = [index for index, result in enumerate(results) if result is None or result.status == CLIMBED]
+    results: dict[int, Ladder] = {}
+    for index, row in enumerate(rows):
+        early = _not_run(row)
+        if early is not None:
+            results[index] = early
+    judged = [index for index in range(len(rows)) if index not in results or results[index].status == CLIMBED]
     behaviours = behaviours_of([rows[index] for index in judged], sandbox, counter.part)
     behaviour_of = dict(zip(judged, behaviours, strict=True))
-    open_rows = [index for index in judged if results[index] is None]
+    open_rows = [index for index in judged if index not in results]
 
     codes = list(dict.fromkeys(str(rows[index]["code"]) for index in open_rows))
     runs = dict(zip(codes, _run(sandbox, [(code, b"") for code in codes], counter), strict=True))
@@ -166,10 +170,9 @@ def climb(
     for index, program in by_effect.items():
         results[index] = _of_effects(results[index], effects[program], program, behaviour_of[index])
     for index, behaviour in behaviour_of.items():
-        result = results[index]
-        if result is not None and result.rung is not None:
-            results[index] = replace(result, highest=behaviour.highest)
-    return [result for result in results if result is not None]
+        if results[index].rung is not None:
+            results[index] = replace(results[index], highest=behaviour.highest)
+    return [results[index] for index in range(len(rows))]
 
 
 def behaviours_of(
@@ -394,7 +397,7 @@ def _as_call(name: str, call: str) -> str:
     parts = [ast.unparse(one) for one in pair.elts[0].elts]
     for key, value in zip(pair.elts[1].keys, pair.elts[1].values, strict=True):
         assert isinstance(key, ast.Constant)
-        parts.append(f"{key.value}={ast.unparse(value)}")
+        parts.append(f"{key.value!s}={ast.unparse(value)}")
     return f"{name}({', '.join(parts)})"
 
 
@@ -419,8 +422,7 @@ def _of_run(completed: Completed, behaviour: Behaviour) -> Ladder:
     return result
 
 
-def _of_verdict(result: Ladder | None, verdict: Verdict, behaviour: Behaviour) -> Ladder:
-    assert result is not None
+def _of_verdict(result: Ladder, verdict: Verdict, behaviour: Behaviour) -> Ladder:
     result = replace(
         result,
         inputs=len(behaviour.calls),
@@ -436,8 +438,7 @@ def _of_verdict(result: Ladder | None, verdict: Verdict, behaviour: Behaviour) -
     return replace(result, reason=f"unlike the reference: {detail or verdict.status.replace('_', ' ')}")
 
 
-def _of_effects(result: Ladder | None, completed: Completed, program: str, behaviour: Behaviour) -> Ladder:
-    assert result is not None
+def _of_effects(result: Ladder, completed: Completed, program: str, behaviour: Behaviour) -> Ladder:
     result = replace(
         result,
         inputs=len(behaviour.calls),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # A group of patterns counts once, however often and however many of them match: language, weight, patterns.
 MARKS: list[tuple[str, float, list[str]]] = [
+    ("python", 2.0, [r"^[ \t]*def[ \t]+\w+[ \t]*\([^{};\n]*:[ \t]*$", r"^[ \t]*for[ \t]+\w+[ \t]+in[ \t]+range\("]),
+    ("c#", 2.0, [r"\b(?:List|IEnumerable)<[\w<>]+>[ \t]+\w+[ \t]*=[ \t]*new\b", r"\.(?:Where|Select|OrderBy)\(\w+ =>"]),
     (
         "python",
         2.0,
@@ -194,7 +196,7 @@ MARKS: list[tuple[str, float, list[str]]] = [
     ),
     (
         "typescript",
-        3.0,
+        4.5,
         [
             (
                 r"^[ \t]*(?:export[ \t]+)?(?:interface[ \t]+\w+(?:<\w+>)?(?:[ \t]+extends[ \t]+\w+)?[ \t]*\{[^("

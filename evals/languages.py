@@ -147,6 +147,7 @@ _FUNCTION_WORDS = frozenset(
         "was",
     ]
 )
+_YAML_LINE = re.compile(r"\s*(?:- )?[\w.-]+:(?: [^{};]*)?|\s+- [^{};]*|\s*#.*|---")
 _WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _VALUE = re.compile(r"[\s\d.,:;%$€+\-*/=()\[\]{}<>^\"'|!?°]*")
 
@@ -316,6 +317,9 @@ def _scores(text: str) -> dict[str, float]:
 
 
 def _of_marks(text: str, hint: str | None, scores: dict[str, float]) -> Language:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if hint in (None, "yaml") and len(lines) > 1 and all(_YAML_LINE.fullmatch(line) for line in lines):
+        return Language("yaml", 0.8, "keys and values")
     if hint is not None:
         scores = {**scores, hint: scores.get(hint, 0.0) + _HINT_WEIGHT}
     prose = _prose_share(text)
@@ -345,7 +349,8 @@ def _prose_share(text: str) -> float:
     function_words = sum(word.lower() in _FUNCTION_WORDS for word in words) / len(words)
     signs = len(re.findall(r"[{}()\[\]=<>;$#@_|\\]", line)) / len(words)
     sentence = bool(re.match(r"[A-Z][a-z']*[ ,]|[A-Z] [a-z]|\d+[.)] ", line))
-    return max(0.0, min(1.0, 3 * function_words + 0.4 * sentence - 1.0 * signs))
+    share = max(0.0, min(1.0, 3 * function_words + 0.4 * sentence - 1.0 * signs))
+    return share if sentence else share / 2
 
 
 def _of_pygments(text: str) -> Language:
