@@ -1,10 +1,15 @@
-"""What the child processes ask of Linux: `prctl`, and the tree of processes below them."""
+"""What the sandbox asks of Linux, by system calls that Python does not offer."""
 
 import ctypes
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -12,11 +17,40 @@ PR_SET_NO_NEW_PRIVS = 38
 SIGKILL = 9
 SIGSTOP = 19
 SIGXCPU = 24
+SIGSYS = 31
+
+CLONE_NEWTIME = 0x80
+CLONE_NEWNS = 0x20000
+CLONE_NEWCGROUP = 0x2000000
+CLONE_NEWUTS = 0x4000000
+CLONE_NEWIPC = 0x8000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
 
 _M_ARENA_MAX = -8
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_CAPABILITY_VERSION_3 = 0x20080522
+_LAST_CAPABILITY = 63
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _libc = ctypes.CDLL(None, use_errno=True)
+_NOTHING = ctypes.c_ulong(0)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
 
 
 def prctl(option: int, value: int) -> None:
@@ -29,9 +63,104 @@ def prctl(option: int, value: int) -> None:
     Raises:
         OSError: If the kernel refuses.
     """
-    nothing = ctypes.c_ulong(0)
-    if _libc.prctl(option, ctypes.c_ulong(value), nothing, nothing, nothing):
-        raise OSError(ctypes.get_errno(), f"prctl option {option} was refused")
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), _NOTHING, _NOTHING, _NOTHING), f"prctl option {option}")
+
+
+def syscall(number: int, *arguments: "int | ctypes.Array[ctypes.c_char] | ctypes.Structure | bytes | None") -> int:
+    """Make a system call by its number; integers go as longs, buffers and structures by their address.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    values: list[Any] = []
+    for argument in arguments:
+        if argument is None:
+            values.append(_NOTHING)
+        elif isinstance(argument, int):
+            values.append(ctypes.c_ulong(argument & (2**64 - 1)))
+        elif isinstance(argument, bytes):
+            values.append(ctypes.c_char_p(argument))
+        else:
+            values.append(ctypes.byref(argument))
+    return _checked(_libc.syscall(ctypes.c_long(number), *values), f"system call {number}")
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces that the flags name for new ones.
+
+    Args:
+        flags: `CLONE_NEW...` flags, joined by `|`.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
+    """Call mount(2).
+
+    Args:
+        source: What to mount: a path for a bind, else a label.
+        target: Where.
+        kind: The file system's type; empty for binds and changes of flags.
+        flags: `MS_...` flags.
+        options: The file system's own options.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    arguments = [ctypes.c_char_p(os.fsencode(text)) for text in (source, target, kind)]
+    result = _libc.mount(*arguments, ctypes.c_ulong(flags), ctypes.c_char_p(options.encode()))
+    _checked(result, f"mount {source} on {target}")
+
+
+def unmount(target: str) -> None:
+    """Take a mount off its place now; it ends when the last user of it does.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    _checked(_libc.umount2(ctypes.c_char_p(os.fsencode(target)), MNT_DETACH), f"umount {target}")
+
+
+def make_root(folder: str) -> None:
+    """Let a mounted folder be the root of this mount namespace, and forget the old root.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    os.chdir(folder)
+    here = b"."
+    syscall(_PIVOT_ROOT[os.uname().machine], here, here)
+    unmount(".")
+    os.chdir("/")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process for good.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    _checked(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)), "capset")
+
+
+def empty_bounding_set() -> None:
+    """See to it that no program started from here gains a capability.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    for capability in range(_LAST_CAPABILITY + 1):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError as error:
+            if error.errno == 22:  # EINVAL: the kernel knows no more capabilities.
+                return
+            raise
 
 
 def use_one_arena() -> None:
@@ -40,129 +169,18 @@ def use_one_arena() -> None:
         _libc.mallopt(_M_ARENA_MAX, 1)
 
 
-class Process:
-    """One line of the kernel's table of processes.
+def bring_up_loopback() -> None:
+    """Turn on the loopback device of an own network namespace, so that a program can talk to itself only.
 
-    Attributes:
-        parent: Its parent's id.
-        zombie: Whether it has ended already.
-        cpu_seconds: CPU time of itself and of the children it waited for.
-        resident_bytes: Resident memory, shared pages included.
+    Raises:
+        OSError: If the kernel refuses.
     """
+    import _socket  # The C half alone: `socket` takes ten milliseconds to import.
 
-    __slots__ = ("cpu_seconds", "parent", "resident_bytes", "zombie")
-
-    def __init__(self, stat: bytes) -> None:
-        # The name before the last parenthesis may hold anything, blanks and parentheses too.
-        values = stat[stat.rindex(b")") + 2 :].split()
-        self.zombie = values[0] in (b"Z", b"X")
-        self.parent = int(values[1])
-        self.cpu_seconds = sum(map(int, values[11:15])) / _TICKS_PER_SECOND
-        self.resident_bytes = int(values[21]) * _PAGE_BYTES
-
-
-def descendants(root: int) -> dict[int, Process]:
-    """Return the processes below one of them.
-
-    Args:
-        root: A process id. If it is a subreaper, no process below it can leave the tree.
-
-    Returns:
-        The processes by id, without the root.
-    """
-    table: dict[int, Process] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    table[int(name)] = Process(file.read())
-            except (OSError, ValueError):
-                continue  # It ended between the listing and the reading.
-    children: dict[int, list[int]] = {}
-    for pid, process in table.items():
-        children.setdefault(process.parent, []).append(pid)
-    found: dict[int, Process] = {}
-    waiting = [root]
-    while waiting:
-        for pid in children.get(waiting.pop(), ()):
-            if pid not in found:
-                found[pid] = table[pid]
-                waiting.append(pid)
-    return found
-
-
-def memory_of(tree: dict[int, Process], limit: int) -> int:
-    """Return the resident memory of a tree in bytes, a shared page counted once where that matters.
-
-    Args:
-        tree: Processes by id.
-        limit: In bytes; below it the sum of the resident sizes, which is quick and never too small, is good
-            enough.
-
-    Returns:
-        Bytes.
-    """
-    total = sum(process.resident_bytes for process in tree.values())
-    if total <= limit:
-        return total
-    return sum(_proportional(pid, process.resident_bytes) for pid, process in tree.items())
-
-
-def _proportional(pid: int, resident: int) -> int:
+    with_flags = b"lo".ljust(16, b"\0") + (1).to_bytes(2, "little") + bytes(22)
+    device = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     try:
-        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Pss:"):
-                    return int(line.split()[1]) * 1024
-    except FileNotFoundError:
-        return 0 if not os.path.exists(f"/proc/{pid}") else resident
-    except OSError:
-        pass
-    return resident
-
-
-def kill_tree(root: int) -> None:
-    """Send SIGKILL to everything below a process, winning against a program that keeps forking.
-
-    Everything is stopped first. A stopped process cannot fork and still counts against the limit on
-    processes, so the rest runs out of forks and the stopping comes to an end.
-
-    Args:
-        root: A process id, which is spared.
-    """
-    stopped: set[int] = set()
-    while True:
-        new = {pid for pid, process in descendants(root).items() if not process.zombie} - stopped
-        if not new:
-            break
-        for pid in new:
-            _send(pid, SIGSTOP)
-        stopped |= new
-    for pid in stopped:
-        _send(pid, SIGKILL)
-
-
-def kill_user(uid: int) -> None:
-    """Send SIGKILL to every process of a user in one step, which no fork can slip through.
-
-    Args:
-        uid: A user that nobody else has; the caller must be root, and is spared.
-    """
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            # Sent as root it would end every process of the machine.
-            if uid > 0 and os.getresuid() == (uid, uid, uid):
-                os.kill(-1, SIGKILL)
-        finally:
-            os._exit(0)
-
-
-def _send(pid: int, signal_number: int) -> None:
-    try:
-        os.kill(pid, signal_number)
-    except (ProcessLookupError, PermissionError):
-        return
+        request = ctypes.create_string_buffer(with_flags, len(with_flags))
+        _checked(_libc.ioctl(device.fileno(), ctypes.c_ulong(0x8914), ctypes.byref(request)), "SIOCSIFFLAGS")
+    finally:
+        device.close()

@@ -1,57 +1,74 @@
-"""A private folder for one program, removed whatever the program did to it."""
+"""Folders of programs, removed whatever the programs did to them."""
 
-from __future__ import annotations
-
-import contextlib
 import os
 import stat
-import tempfile
-import time
-import warnings
-from collections.abc import Iterator
-
-from evals.errors import EvalError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
-@contextlib.contextmanager
-def private_folder(owner: int | None) -> Iterator[str]:
-    """Make a folder of mode 0700, and remove it at the end with all that is in it.
+def make_private(base: str, owner: int) -> str:
+    """Make a folder of mode 0700 with a name of its own.
 
     Args:
-        owner: The user id that it shall belong to; None for the caller.
+        base: The folder that it shall be in.
+        owner: The user id it shall belong to; -1 for the caller's.
 
-    Yields:
+    Returns:
         Its path.
 
     Raises:
-        EvalError: If no folder can be made that the owner can reach.
+        OSError: If it cannot be made, or the owner could not enter it.
     """
-    try:
-        path = tempfile.mkdtemp(prefix="evals-", dir=_reachable_base(owner))
-    except OSError as error:
-        raise EvalError(f"The sandbox cannot make a temporary folder ({error}); free space or set TMPDIR.") from error
-    try:
-        if owner is not None:
-            os.chown(path, owner, owner)
-        yield path
-    finally:
-        _remove_in_the_end(path)
+    if owner >= 0:
+        folder = base
+        while not _others_may_enter(folder):
+            if base == "/tmp":
+                raise PermissionError(
+                    f"the sandbox's users cannot enter {folder}; set TMPDIR to one that all may enter"
+                )
+            folder = base = "/tmp"
+    path = os.path.join(base, f"evals-{os.urandom(8).hex()}")
+    os.mkdir(path, 0o700)
+    if owner >= 0:
+        os.chown(path, owner, owner)
+    return path
 
 
-def _remove_in_the_end(path: str) -> None:
-    """Remove a folder, or warn: the verdict stands, lest a program choose not to be judged."""
-    for pause in (0.0, 0.05, 0.5):
-        time.sleep(pause)
+def _others_may_enter(path: str) -> bool:
+    while os.stat(path).st_mode & stat.S_IXOTH:
+        if path == os.path.dirname(path):
+            return True
+        path = os.path.dirname(path)
+    return False
+
+
+def size_of_tree(path: str, entries: int) -> "tuple[int, int]":
+    """Return what a folder holds: bytes on disk, and the number of entries, counted no further than asked.
+
+    Args:
+        path: The folder.
+        entries: Where to stop counting.
+
+    Returns:
+        Bytes and entries.
+    """
+    size = count = 0
+    left = [path]
+    while left and count <= entries:
         try:
-            remove_tree(path)
-        except OSError as error:
-            reason = str(error)
-        else:
-            return
-    warnings.warn(f"The sandbox could not remove its folder {path} ({reason}); remove it by hand.", stacklevel=2)
+            with os.scandir(left.pop()) as found:
+                for entry in found:
+                    count += 1
+                    try:
+                        size += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            left.append(entry.path)
+                    except OSError:
+                        continue
+        except OSError:
+            continue
+    return size, count
 
 
 def remove_tree(path: str) -> None:
@@ -111,14 +128,16 @@ def sweep_shared_folders(owner: int) -> None:
         except OSError:
             continue
         for entry in entries:
-            with contextlib.suppress(OSError):
+            try:
                 if entry.is_dir(follow_symlinks=False):
                     remove_tree(entry.path)
                 else:
                     os.unlink(entry.path)
+            except OSError:
+                continue
 
 
-def _unlink_files(folder: int) -> list[str]:
+def _unlink_files(folder: int) -> "list[str]":
     """Unlink all but the folders, and return the names of those."""
     folders = []
     with os.scandir(folder) as entries:
@@ -129,24 +148,3 @@ def _unlink_files(folder: int) -> list[str]:
         else:
             os.unlink(name, dir_fd=folder)
     return folders
-
-
-def _reachable_base(owner: int | None) -> str:
-    usual = os.path.abspath(tempfile.gettempdir())
-    if owner is None or _everybody_may_enter(usual):
-        return usual
-    if _everybody_may_enter("/tmp"):
-        return "/tmp"
-    raise EvalError(f"The sandbox's users cannot enter {usual}, nor /tmp; set TMPDIR to a folder that all may enter.")
-
-
-def _everybody_may_enter(path: str) -> bool:
-    try:
-        while True:
-            if not os.stat(path).st_mode & stat.S_IXOTH:
-                return False
-            if path == os.path.dirname(path):
-                return True
-            path = os.path.dirname(path)
-    except OSError:
-        return False

@@ -1,4 +1,4 @@
-"""Which protections hold here, and the users that programs run as."""
+"""Users that programs run as where the harness is root."""
 
 from __future__ import annotations
 
@@ -14,31 +14,6 @@ from evals.errors import EvalError
 # The two stretches that systemd's table of user ids leaves to nobody; containers often map only the second.
 _USER_IDS = (range(65_536, 66_536), range(60_706, 61_184))
 _NEEDED_BY_ROOT = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
-
-
-def protections() -> dict[str, bool | str]:
-    """Say what generated code is held by on this machine, and what it is not.
-
-    Returns:
-        One entry a kind of protection. The last four are not there in this version.
-
-    Raises:
-        EvalError: If the sandbox cannot run here at all.
-    """
-    own_user = runs_as_own_user()
-    return {
-        "user": "own, apart from the harness" if own_user else "the same as the harness",
-        "harness_out_of_reach": own_user,
-        "survivors_killed": "always" if own_user else "unless it kills its supervisor",
-        "clean_environment": True,
-        "no_new_privileges": True,
-        "rlimits": "address space, CPU, file size, open files, processes, core",
-        "tree_watched": "CPU and resident memory of all processes",
-        "verdict_out_of_reach": False,
-        "network_blocked": False,
-        "files_hidden": False,
-        "disk_bounded": False,
-    }
 
 
 def runs_as_own_user() -> bool:
@@ -69,20 +44,20 @@ def runs_as_own_user() -> bool:
 
 
 @contextlib.contextmanager
-def lease_of_user() -> Iterator[int | None]:
-    """Reserve a user id for one worker, on the whole machine, until the block ends.
+def lease_of_user() -> Iterator[int]:
+    """Reserve a user id, on the whole machine, until the block ends.
 
     An abstract socket marks the id as taken: the kernel gives it to one process only, and frees it when that
     one ends.
 
     Yields:
-        The id; None for an ordinary user, whose programs run as himself.
+        The id; -1 for an ordinary user, whose programs run as himself.
 
     Raises:
         EvalError: If no id is free.
     """
     if not runs_as_own_user():
-        yield None
+        yield -1
         return
     mapped = [_mapped_ids("uid_map"), _mapped_ids("gid_map")]
     for uid in (uid for stretch in _USER_IDS for uid in stretch):
