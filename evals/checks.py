@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from evals.comparison import source_of_matches
+from evals.comparison import assertion, in_words, preamble
 from evals.errors import EvalError
 from evals.literals import literal
 from evals.parsing import parse_python
@@ -79,12 +79,12 @@ class Cases:
     @property
     def tests(self) -> str:
         """The pairs as assert lines, with the comparison they need in front."""
-        lines = [source_of_matches()]
-        tolerance = f", {self.tolerance!r}" if self.tolerance else ""
+        source, entry_point = preamble(self.entry_point)
+        lines = [source]
         for case in self.cases:
             arguments = [*map(literal, case.args), *(f"{name}={literal(value)}" for name, value in case.kwargs.items())]
-            call = f"{self.entry_point}({', '.join(arguments)})"
-            lines.append(f"assert matches_({call}, {literal(case.expected)}{tolerance})")
+            call = f"{entry_point}({', '.join(arguments)})"
+            lines.append(assertion(call, literal(case.expected), self.tolerance))
         return "\n".join(lines) + "\n"
 
 
@@ -247,7 +247,9 @@ def judge_many(
     verdicts: dict[int, Verdict] = {}
     if jobs:
         answers = sandbox.check_many([job for _, job in jobs], _part(progress, 0, total))
-        verdicts.update(zip([index for index, _ in jobs], answers, strict=True))
+        for (index, _), answer in zip(jobs, answers, strict=True):
+            is_case = isinstance(items[index][0], Cases)
+            verdicts[index] = replace(answer, detail=in_words(answer.detail)) if is_case else answer
     if runs:
         completed: dict[int, list[Completed]] = {}
         answers_of_runs = sandbox.run_many([run for _, run in runs], _part(progress, len(jobs), total))
@@ -383,7 +385,7 @@ def _program(row: Mapping[str, Any], where: str) -> Program:
         expected, given = [expected], [given if given is not None else ""]
     elif given is None and isinstance(expected, list | tuple):
         given = [""] * len(expected)
-    for key, value in (("stdin", given), ("stdout", expected)):
+    for key, value in (("stdout", expected), ("stdin", given)):
         if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
             raise EvalError(f"{where}: {key!r} must hold a string, or a list of strings where 'stdout' holds one.")
     assert given is not None

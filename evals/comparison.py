@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import inspect
 from functools import cache
 from typing import Any
+
+from evals.parsing import parse_python
 
 
 def matches_(actual: Any, expected: Any, tolerance: float = 0.0, tuples_too: bool = True) -> bool:
@@ -51,15 +55,68 @@ def matches_(actual: Any, expected: Any, tolerance: float = 0.0, tuples_too: boo
     return bool(actual == expected)
 
 
-@cache
-def source_of_matches() -> str:
-    """Return the source of `matches_` without its docstring and annotations, to stand in front of tests.
+def assertion(call: str, expected: str, tolerance: float = 0.0, tuples_too: bool = True) -> str:
+    """Write the assert line that compares what a call gives; `preamble` must stand before it.
+
+    Args:
+        call: The call, as source.
+        expected: The value it must give, as source.
+        tolerance: As in `matches_`.
+        tuples_too: As in `matches_`.
 
     Returns:
-        Python source that ends with a newline.
+        One line.
     """
-    import ast
+    settings = [repr(tolerance)] if tolerance or not tuples_too else []
+    settings += [] if tuples_too else ["False"]
+    return f"assert matches_({', '.join([call, expected, *settings])})"
 
+
+def in_words(detail: str) -> str:
+    """Say what a failed `assertion` means.
+
+    Args:
+        detail: A verdict's detail.
+
+    Returns:
+        The call and the value it must give; the detail itself if it is something else.
+
+    Examples:
+        >>> in_words("assert matches_(add(1, 2), 3)")
+        'add(1, 2) must give 3'
+    """
+    tree, _ = parse_python(detail)
+    match tree:
+        case ast.Module(body=[ast.Assert(test=ast.Call(func=ast.Name(id="matches_"), args=[call, expected, *_]))]):
+            return f"{ast.unparse(call)} must give {ast.unparse(expected)}"
+    return detail
+
+
+def preamble(entry_point: str) -> tuple[str, str]:
+    """Return what stands before assertions, and the name to call the entry point by.
+
+    In tests, Python's own names come before the program's. A program that defines a `len` of its own thus cannot
+    change what `matches_` means; one that is asked to define `len` is called by another name.
+
+    Args:
+        entry_point: A dotted name in the program, perhaps with calls: `add`, `Stack().push`.
+
+    Returns:
+        Source that ends with a newline, and the name.
+    """
+    root, dot, rest = entry_point.partition(".")
+    name, call, _ = root.partition("(")
+    if not hasattr(builtins, name):
+        return _source_of_matches(), entry_point
+    return (
+        f"from solution import {name} as {name}_\n{_source_of_matches()}",
+        f"{name}_{'()' if call else ''}{dot}{rest}",
+    )
+
+
+@cache
+def _source_of_matches() -> str:
+    """The source of `matches_` without its docstring and annotations."""
     tree = ast.parse(inspect.getsource(matches_))
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)

@@ -25,7 +25,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evals.checks import SandboxLike
-from evals.comparison import source_of_matches
+from evals.comparison import assertion, in_words, preamble
 from evals.errors import EvalError
 from evals.inputs import MAX_INPUTS, Alternative, alternatives
 from evals.languages import detect_language
@@ -385,9 +385,10 @@ def _why_not_compared(first: _Seen, second: _Seen, steady: Mapping[int, Any]) ->
 
 
 def _asserts(name: str, behaviour: Behaviour) -> str:
-    lines = [source_of_matches()]
+    source, name = preamble(name)
+    lines = [source]
     for call, expected in zip(behaviour.calls, behaviour.expected, strict=True):
-        lines.append(f"assert matches_({_as_call(name, call)}, {expected}, {_TOLERANCE!r}, False)")
+        lines.append(assertion(_as_call(name, call), expected, _TOLERANCE, tuples_too=False))
     return "\n".join(lines) + "\n"
 
 
@@ -402,14 +403,14 @@ def _as_call(name: str, call: str) -> str:
 
 
 def _of_run(completed: Completed, behaviour: Behaviour) -> Ladder:
-    seconds = {"cpu_seconds": completed.cpu_seconds, "wall_seconds": completed.wall_seconds}
     result = Ladder(
         3,
         behaviour.reason,
         highest=behaviour.highest,
+        cpu_seconds=completed.cpu_seconds,
+        wall_seconds=completed.wall_seconds,
         memory_bytes=completed.memory_bytes,
         tier=completed.tier,
-        **seconds,
     )
     if completed.status in ("harness_error", "inconclusive"):
         return replace(result, rung=None, reason=completed.detail, status="harness_error")
@@ -434,8 +435,9 @@ def _of_verdict(result: Ladder, verdict: Verdict, behaviour: Behaviour) -> Ladde
         return replace(result, rung=None, highest=None, inputs=0, reason=verdict.detail, status="harness_error")
     if verdict.passed:
         return replace(result, rung=4, reason=_agrees(behaviour))
-    detail = verdict.detail.replace(f", {_TOLERANCE!r}, False)", ")").replace("assert matches_(", "not (")
-    return replace(result, reason=f"unlike the reference: {detail or verdict.status.replace('_', ' ')}")
+    return replace(
+        result, reason=f"unlike the reference: {in_words(verdict.detail) or verdict.status.replace('_', ' ')}"
+    )
 
 
 def _of_effects(result: Ladder, completed: Completed, program: str, behaviour: Behaviour) -> Ladder:
