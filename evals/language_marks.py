@@ -5,6 +5,7 @@ from __future__ import annotations
 # A group of patterns counts once, however often and however many of them match: language, weight, patterns.
 MARKS: list[tuple[str, float, list[str]]] = [
     ("python", 2.0, [r"^[ \t]*def[ \t]+\w+[ \t]*\([^{};\n]*:[ \t]*$", r"^[ \t]*for[ \t]+\w+[ \t]+in[ \t]+range\("]),
+    ("python", 1.5, [r"^def[ \t]+\w+[ \t]*\([^{};\n]*\)[ \t]*\n[ \t]+\w"]),
     ("c#", 2.0, [r"\b(?:List|IEnumerable)<[\w<>]+>[ \t]+\w+[ \t]*=[ \t]*new\b", r"\.(?:Where|Select|OrderBy)\(\w+ =>"]),
     (
         "python",

@@ -305,6 +305,9 @@ def _scores(text: str) -> dict[str, float]:
     for language, weight, pattern in _COMPILED:
         if pattern.search(text):
             scores[language] = scores.get(language, 0.0) + weight
+    if "ruby" in scores and not re.search(r"^[ \t]*end\b|\bputs\b|\|\w+\|", text, re.MULTILINE):
+        # Without an `end` it is rather a Python function that lacks its colon.
+        scores["ruby"] -= 2.0
     if "html" in scores and re.match(r"\s*<(?!\?php)", text):
         scores["html"] += 3.0
     # What TypeScript, C++ and C# share with their elders is theirs too.

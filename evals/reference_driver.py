@@ -44,8 +44,9 @@ def observe(source: str, name: str, calls: list[str], mark: str, seconds: float,
         raise CallTookTooLong
 
     random.seed(seed)
-    module = types.ModuleType("solution")
-    sys.modules["solution"] = module
+    # As the answers run: what stands under a main guard is part of the program.
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
     try:
         program = compile(source, "solution.py", "exec", dont_inherit=True)
     except BaseException as error:

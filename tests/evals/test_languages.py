@@ -20,6 +20,7 @@ SNIPPETS: dict[str, list[str]] = {
         "lambda x: x + 1",
         "with open('f') as file:\n    data = file.read()",
         "def broken(a, b:\n    return a",
+        "def broken(a, b)\n    return a + b",
         "for i in range(3)\n    print(i)",
         'print "python two"\nfor i in xrange(3):\n    print i',
         "    return x + 1\n\ndef helper():\n    pass",
