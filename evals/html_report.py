@@ -132,6 +132,7 @@ def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]
             side_names=_SIDE_NAMES,
             summary=summary,
             warnings=summary.get("warnings") or [],
+            tested=any(finding.get("interval") for finding in metrics.values()),
             plots=[interval_plot(name, finding, groups) for name, finding in metrics.items()],
             blocks=_blocks(metrics, groups),
             groups_left_out=max(0, len(groups) - _GROUPS_LISTED),

@@ -336,6 +336,7 @@ def test_a_report_of_one_row_without_groups_prompted_side_or_interval():
     assert "Not tested for significance" in _text(html)
     assert "prompted" not in _text(html)
     assert "pass@1 on 1 row." in _text(html)
+    assert "No interval was computed" in _text(html)
 
 
 def test_a_summary_with_nothing_in_it_still_makes_a_page():
