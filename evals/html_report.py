@@ -35,8 +35,10 @@ CODE_BUDGET = 4_000_000
 """How many characters of HTML all highlighted code may take; past it no row is shown in full."""
 LISTED = 5_000
 """How many rows the table of all rows has at most."""
-NOT_JUDGED = ("harness_error", "inconclusive")
-"""Statuses that say nothing about the program."""
+UNDECIDED = ("harness_error", "inconclusive")
+"""Statuses that say that the harness could not judge."""
+NOT_JUDGED = (*UNDECIDED, "not_executed", "climbed")
+"""Statuses that are no judgement by tests."""
 RUNGS = {"0": "does not parse", "1": "parses", "2": "compiles", "3": "runs", "4": "behaves like the reference"}
 _OPENED = 1
 _GROUPS_LISTED = 200
@@ -285,9 +287,11 @@ def _tier(summary: Mapping[str, Any], rows: Iterable[Row]) -> str:
 
 
 def _protections(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = {"missing": [], "held": []}
+    found: dict[str, list[tuple[str, str]]] = {"missing": [], "held": [], "tiers": []}
     for name, value in ((summary.get("sandbox") or {}).get("protections") or {}).items():
-        if name != "tier":
+        if name.startswith("no_") and isinstance(value, str):
+            found["tiers"].append((name.removeprefix("no_"), value))
+        elif name != "tier":
             how = "" if isinstance(value, bool) or value is None else _plain(value)
             found["held" if value else "missing"].append((str(name).replace("_", " "), how))
     return found

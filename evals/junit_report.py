@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from evals.html_report import passed
+from evals.html_report import UNDECIDED, passed
 from evals.plain_text import cut, one_line, visible
 from evals.report import read_evaluation, write_text
 
@@ -78,11 +78,11 @@ def _test_case(suite: ElementTree.Element, sample: Mapping[str, Any], seconds: f
         time=f"{seconds:.3f}",
     )
     status, rung = sample.get("status"), sample.get("rung")
-    if not (sample.get("tests") or "").strip() or status is None:
+    outcome = passed(status)
+    if not (sample.get("tests") or "").strip() or (outcome is None and status not in UNDECIDED):
         reached = "" if rung is None else f"; it reached rung {rung} of the ladder"
         ElementTree.SubElement(case, "skipped", message=f"the row was not run with tests{reached}")
         return "skipped"
-    outcome = passed(status)
     if outcome:
         return ""
     kind, count = ("error", "errors") if outcome is None else ("failure", "failures")

@@ -276,9 +276,16 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "summary.json"
     summary = _json(_bytes_of(path), str(path))
-    if not isinstance(summary, dict) or not isinstance(summary.get("metrics"), dict):
+    if not isinstance(summary, dict) or not _is_summary(summary):
         raise EvalError(f"{path}: the file is not a summary of an evaluation; {_AGAIN}")
     return summary
+
+
+def _is_summary(summary: dict[str, Any]) -> bool:
+    """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
+    parts = [summary.get(key) for key in ("metrics", "verdict", "groups", "verdicts", "rungs", "sandbox", "duplicates")]
+    inner = [value for part in parts[:1] + parts[2:5] if isinstance(part, dict) for value in part.values()]
+    return parts[0] is not None and all(part is None or isinstance(part, dict) for part in (*parts, *inner))
 
 
 def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -298,7 +305,11 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
     for number, line in enumerate(_bytes_of(path).split(b"\n"), start=1):
         if line.strip():
             sample = _json(line, f"{path}:{number}")
-            if not isinstance(sample, dict) or "row_id" not in sample or sample.get("side") not in SIDES:
+            if (
+                not isinstance(sample, dict)
+                or type(sample.get("row_id")) not in (str, int)
+                or sample.get("side") not in SIDES
+            ):
                 raise EvalError(f"{path}:{number}: the line is not a sample with a row_id and a side; {_AGAIN}")
             samples.append(sample)
     return read_summary(folder), samples

@@ -311,6 +311,7 @@ def test_without_tests_the_ladder_says_what_changed():
         ("exception", "crashed", ""),
         ("harness_error", "passed", ""),
         ("passed", "inconclusive", ""),
+        ("passed", "not_executed", ""),
         (None, "passed", ""),
     ],
 )
@@ -341,6 +342,21 @@ def test_a_report_of_one_row_without_groups_prompted_side_or_interval():
 
 def test_a_summary_with_nothing_in_it_still_makes_a_page():
     _check(render_html({"metrics": {}}, []))
+
+
+def test_each_missing_protection_and_the_reason_for_the_tier_are_named():
+    protections = {
+        "tier": "limited",
+        "user": "the same as the harness",
+        "network_blocked": False,
+        "files_hidden": False,
+        "no_new_privileges": True,
+        "no_full": "user namespaces are switched off",
+    }
+    text = _text(render_html(_summary(sandbox={"limits": {"memory_bytes": 2**29}, "protections": protections}), []))
+    assert "Sandbox: tier limited Not tier full: user namespaces are switched off Missing protections:" in text
+    assert "✗ network blocked ✗ files hidden In place: ✓ user: the same as the harness ✓ no new privileges" in text
+    assert "memory 512 MiB" in text
 
 
 def test_null_scores_are_shown_as_missing():

@@ -89,6 +89,7 @@ def test_each_status_of_a_row_has_its_kind_of_test_case():
     assert _case("harness_error").find("error").get("type") == "harness_error"
     assert _case("inconclusive").find("error") is not None
     assert _case(None).find("skipped") is not None
+    assert _case("not_executed").find("skipped") is not None
     ladder = _case(None, tests="", rung=3).find("skipped")
     assert ladder.get("message") == "the row was not run with tests; it reached rung 3 of the ladder"
 
