@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 # C0 and C1 controls but for tab and line feed, lone surrogates, and the two code points that XML forbids besides.
 _NEVER_SHOWN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff"
@@ -18,8 +17,7 @@ _LINE_END = re.compile("\r\n?")
 def visible(text: object, code: bool = False) -> str:
     """Write out the characters that cannot be seen, or that no HTML or XML file may hold.
 
-    Line ends become line feeds. Other control characters become their pictures, and code points without one
-    become their numbers.
+    Line ends become line feeds; other characters that cannot be seen become their code points in brackets.
 
     Args:
         text: What to show; anything but a string is turned into one.
@@ -31,12 +29,12 @@ def visible(text: object, code: bool = False) -> str:
 
     Examples:
         >>> visible("a\\x00b\\r\\nc\\ud800")
-        'a␀b\\nc⟨U+D800⟩'
+        'a⟨U+0000⟩b\\nc⟨U+D800⟩'
         >>> visible("if x:\\u202e # y", code=True)
         'if x:⟨U+202E⟩ # y'
     """
     pattern = _IN_CODE if code else _IN_PROSE
-    return pattern.sub(_picture, _LINE_END.sub("\n", text if isinstance(text, str) else str(text)))
+    return pattern.sub(_number, _LINE_END.sub("\n", text if isinstance(text, str) else str(text)))
 
 
 def one_line(text: object, limit: int = 200) -> str:
@@ -68,11 +66,6 @@ def cut(text: str, characters: int, lines: int) -> tuple[str, int]:
     return kept, len(text) - len(kept)
 
 
-def _picture(match: re.Match[str]) -> str:
-    number = ord(match[0])
-    if number < 0x20:
-        return chr(0x2400 + number)
-    if number == 0x7F:
-        return "\u2421"
-    assert unicodedata.category(match[0]) in ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
-    return f"⟨U+{number:04X}⟩"
+def _number(match: re.Match[str]) -> str:
+    # Unicode has pictures of some controls, but few fonts do.
+    return f"⟨U+{ord(match[0]):04X}⟩"
