@@ -10,8 +10,9 @@ from rich.console import Console
 
 from benchmarks.evaluation_report import made
 from evals.errors import EvalError
-from evals.report import Conclusion, Finding, Group, Summary, print_summary, read_evaluation, write_lines, write_text
+from evals.report import Conclusion, Finding, Group, Summary, read_evaluation, write_lines, write_text
 from evals.score import score_run
+from evals.terminal_report import print_summary
 from tests.conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "evals" / "summary.schema.json").read_text())
