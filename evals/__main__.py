@@ -1,4 +1,4 @@
-"""`python -m evals RUN`: score a run folder and print base against tuned."""
+"""`python -m evals RUN` scores a run folder; `python -m evals doctor` says what the sandbox holds on this machine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from evals.score import score_run
 from evals.terminal_report import print_summary
 
 EXIT_HARNESS_ERRORS = 1
+EXIT_HOLES = 1
 EXIT_USER_ERROR = 2
 
 
@@ -44,6 +45,37 @@ def main(
         raise typer.Exit(EXIT_HARNESS_ERRORS)
 
 
+def doctor(
+    tier: Annotated[
+        str | None, typer.Option(help="full, confined or limited.", show_default="the best there is")
+    ] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Write all of it to this file, as JSON.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Run one program in eight only.")] = False,
+) -> None:
+    """Run hostile programs in the sandbox, and print its tier and every hole.
+
+    Exit codes: 0 no hole, 1 holes, 2 the sandbox cannot run here or not at that tier.
+    """
+    from evals.sandbox import doctor as diagnosis_of
+
+    console = Console()
+    try:
+        if json_path is not None and not json_path.parent.is_dir():
+            raise EvalError(
+                f"There is no folder {json_path.parent} for {json_path.name}; make it, or choose another path."
+            )
+        with _progress(console) as progress:
+            diagnosis = diagnosis_of.doctor(tier, progress=progress, quick=quick)
+        diagnosis_of.print_diagnosis(diagnosis, console)
+        if json_path is not None:
+            diagnosis_of.write_diagnosis(diagnosis, json_path)
+    except EvalError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(EXIT_USER_ERROR) from None
+    if diagnosis.holes:
+        raise typer.Exit(EXIT_HOLES)
+
+
 @contextlib.contextmanager
 def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
     """Show a bar while programs run, on a terminal only."""
@@ -60,5 +92,10 @@ def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
 
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False)
-    app.command()(main)
-    app(prog_name="python -m evals")
+    # A run folder of that name is scored as ./doctor.
+    if sys.argv[1:2] == ["doctor"]:
+        app.command()(doctor)
+        app(sys.argv[2:], prog_name="python -m evals doctor")
+    else:
+        app.command()(main)
+        app(prog_name="python -m evals")
