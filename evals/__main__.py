@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from evals.errors import EvalError
-from evals.report import print_summary
 from evals.score import score_run
+from evals.terminal_report import print_summary
 
 EXIT_HARNESS_ERRORS = 1
 EXIT_HOLES = 1

@@ -1,110 +1,188 @@
-"""The summary of an evaluation: as a dataclass, as files, as a table."""
+"""The summary of an evaluation: as dataclasses and as files, and how its figures are written."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evals.errors import EvalError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
+SIDES = ("base", "prompted", "tuned")
+"""The order in which the sides are shown; not every evaluation has a prompted one."""
+HUNDREDS = ("bleu", "code_bleu", "chrf")
+"""The metrics that count to 100; all others are shares, 0 to 1."""
+HEADLINES = {
+    "better": "The tuned model is better",
+    "worse": "The tuned model is worse",
+    "no measurable difference": "No measurable difference",
+}
+UNTESTED = "Not tested for significance"
+_AGAIN = "score the run again with `python -m evals RUN`."
 _DIGITS = 6
-_FAILURES_SHOWN = 5
-_ROWS_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One metric on both sides.
+class Finding:
+    """One metric over one set of rows, on all sides.
 
     Attributes:
+        name: The metric.
         base: The base model's score, in the metric's own unit (pass@1 and exact match 0 to 1, BLEU 0 to 100).
         tuned: The tuned model's score.
+        prompted: The score of the base model prompted at its best; None where there is no such side.
+        difference: Tuned less base.
+        interval: The lower and upper bound of the difference; None where none was computed.
+        p_value: Of the difference; None where none was computed.
+        wins: Rows on which the tuned model did better; None where single rows have no score.
+        losses: Rows on which it did worse.
+        ties: Rows on which both did the same.
+        word: `better`, `worse` or `no measurable difference`; None where it was not tested.
+        rows: How many rows the metric counts.
+        rows_needed: How many rows would show a difference of this size; None where that is not known.
     """
 
+    name: str
     base: float
     tuned: float
-
-    @property
-    def difference(self) -> float:
-        """What tuning changed, in the metric's unit."""
-        return self.tuned - self.base
+    prompted: float | None = None
+    difference: float = 0.0
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    wins: int | None = None
+    losses: int | None = None
+    ties: int | None = None
+    word: str | None = None
+    rows: int = 0
+    rows_needed: int | None = None
 
 
 @dataclass(frozen=True)
-class Scores:
-    """The metrics of one set of rows.
+class Group:
+    """The findings on a part of the rows.
 
     Attributes:
         rows: The number of rows.
-        metrics: Metrics by name, in the order of the table.
+        metrics: Findings by the metric's name, in the order of the table.
     """
 
     rows: int
-    metrics: dict[str, Comparison]
+    metrics: dict[str, Finding]
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The evaluation's answer.
+
+    Attributes:
+        word: `better`, `worse` or `no measurable difference`; None where it was not tested.
+        sentence: The answer in a sentence, with its interval.
+        metric: The metric that decides.
+    """
+
+    word: str | None
+    sentence: str
+    metric: str
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All that an evaluation found; `to_json` is what `summary.json` holds.
+    """All that an evaluation found; `to_json` is what `summary.json` holds, and `summary.schema.json` describes it.
 
     Attributes:
-        overall: The scores over all rows.
-        groups: The scores by group; empty if no row names one.
+        verdict: The answer.
+        metrics: Findings over all rows, by the metric's name, in the order of the table.
+        groups: The same by group; empty if no row names one.
+        rows: The number of rows.
         rows_with_tests: How many rows pass@1 could count.
         verdicts: How many verdicts of each status, by side.
-        harness_errors: The rows that were not judged, and so not counted by pass@1 on either side.
+        rungs: How many rows reached each rung of the ladder, by side; empty where it was not climbed.
         signatures: The settings of a metric, by its name.
         settings_hash: The generation settings by side; None where the rows of a side do not agree.
         sandbox: Limits and protections that the programs ran under.
         versions: Versions of what computed the scores.
-        paths: The files that hold the summary and the samples.
+        duplicates: What the rows share with those that were trained on; empty if that was not looked at.
+        warnings: What a reader must know before quoting a number, a sentence each.
+        harness_errors: The rows that were not judged, and so not counted by pass@1 on any side.
+        paths: The files that were written.
     """
 
-    overall: Scores
-    groups: dict[str, Scores]
+    verdict: Conclusion
+    metrics: dict[str, Finding]
+    groups: dict[str, Group]
+    rows: int
     rows_with_tests: int
     verdicts: dict[str, dict[str, int]]
-    harness_errors: tuple[str | int, ...]
-    signatures: dict[str, str]
-    settings_hash: dict[str, str | None]
-    sandbox: dict[str, Any]
-    versions: dict[str, str]
+    rungs: dict[str, dict[str, int]] = field(default_factory=dict)
+    signatures: dict[str, str] = field(default_factory=dict)
+    settings_hash: dict[str, str | None] = field(default_factory=dict)
+    sandbox: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    duplicates: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    harness_errors: tuple[str | int, ...] = ()
     paths: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the summary as plain objects, scores rounded to 6 digits."""
+        """Return the summary as plain objects, figures rounded to 6 digits."""
         return {
-            "metrics": _metrics_json(self.overall),
+            "verdict": asdict(self.verdict),
+            "metrics": _metrics_json(self.metrics),
             "groups": {
-                name: {"rows": scores.rows, "metrics": _metrics_json(scores)} for name, scores in self.groups.items()
+                name: {"rows": group.rows, "metrics": _metrics_json(group.metrics)}
+                for name, group in self.groups.items()
             },
-            "rows": self.overall.rows,
+            "rows": self.rows,
             "rows_with_tests": self.rows_with_tests,
             "verdicts": self.verdicts,
+            "rungs": self.rungs,
             "signatures": self.signatures,
             "settings_hash": self.settings_hash,
             "sandbox": self.sandbox,
             "versions": self.versions,
+            "duplicates": self.duplicates,
+            "warnings": list(self.warnings),
         }
 
 
-def _metrics_json(scores: Scores) -> dict[str, dict[str, float]]:
+def _metrics_json(metrics: Mapping[str, Finding]) -> dict[str, dict[str, Any]]:
+    return {name: _finding_json(finding) for name, finding in metrics.items()}
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    prompted = {} if finding.prompted is None else {"prompted": _plain(finding.prompted)}
     return {
-        name: {side: round(getattr(pair, side), _DIGITS) for side in ("base", "tuned", "difference")}
-        for name, pair in scores.metrics.items()
+        "base": _plain(finding.base),
+        "tuned": _plain(finding.tuned),
+        **prompted,
+        "difference": _plain(finding.difference),
+        "interval": None if finding.interval is None else [_plain(bound) for bound in finding.interval],
+        "p_value": None if finding.p_value is None else _plain(finding.p_value, significant=True),
+        "wins": finding.wins,
+        "losses": finding.losses,
+        "ties": finding.ties,
+        "word": finding.word,
+        "rows": finding.rows,
+        "rows_needed": finding.rows_needed,
     }
 
 
-def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, Path]:
-    """Write `eval/summary.json` and `eval/samples.jsonl`, each whole or not at all.
+def _plain(value: float, significant: bool = False) -> float | None:
+    """Round; JSON has no NaN. A p-value keeps significant digits, since 1e-12 is not 0."""
+    if not math.isfinite(value):
+        return None
+    return float(f"{value:.{_DIGITS}g}") if significant else round(float(value), _DIGITS)
+
+
+def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, ...]:
+    """Write the files of an evaluation into `eval/`, each whole or not at all.
+
+    They are `summary.json`, `samples.jsonl`, and made from these two: `report.html` (`evals.html_report`),
+    `report.md` (`evals.markdown_report`) and `junit.xml` (`evals.junit_report`).
 
     Args:
         run_dir: The run folder.
@@ -112,114 +190,196 @@ def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mappi
         samples: One object for each row and side.
 
     Returns:
-        The paths of both files.
+        The paths of the files.
 
     Raises:
         EvalError: If the folder cannot be written to.
     """
+    from evals.html_report import write_html
+    from evals.junit_report import write_junit
+    from evals.markdown_report import write_markdown
+
     folder = run_dir / "eval"
     summary_path, samples_path = folder / "summary.json", folder / "samples.jsonl"
     try:
         folder.mkdir(exist_ok=True)
-        _replace(samples_path, "".join(json.dumps(sample) + "\n" for sample in samples))
-        _replace(summary_path, json.dumps(summary, indent=2) + "\n")
     except OSError as error:
-        raise EvalError(
-            f"{folder}: the report cannot be written ({error.strerror}); free space or change the folder's rights."
-        ) from error
-    return summary_path, samples_path
+        raise cannot_write(folder, error) from error
+    write_lines(samples_path, (json.dumps(sample) for sample in samples))
+    write_text(summary_path, json.dumps(summary, indent=2) + "\n")
+    return summary_path, samples_path, write_html(folder), write_markdown(folder), write_junit(folder)
 
 
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def print_summary(summary: Summary, console: Console) -> None:
-    """Print the table, the failures, and where the files are.
+def write_text(path: Path, text: str) -> None:
+    """Write a file aside and rename it, so that no reader sees a part of it.
 
     Args:
-        summary: What was found.
-        console: Where to print.
+        path: The file; one that is there is replaced.
+        text: What it is to hold.
+
+    Raises:
+        EvalError: If it cannot be written.
     """
-    from rich.table import Table
-
-    table = Table(title="Base against tuned")
-    for heading in ("rows", "metric", "base", "tuned", "difference", "count"):
-        table.add_column(heading, justify="left" if heading in ("rows", "metric") else "right")
-    for name, scores in _blocks(summary):
-        for position, (metric, pair) in enumerate(scores.metrics.items()):
-            first = position == 0
-            table.add_row(
-                name if first else "",
-                metric,
-                _number(metric, pair.base),
-                _number(metric, pair.tuned),
-                _signed(metric, pair.difference),
-                str(scores.rows) if first else "",
-            )
-        table.add_section()
-    console.print(table)
-    _print_failures(summary, console)
-    for line in _remarks(summary):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for path in summary.paths:
-        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+    _write_aside(path, [text])
 
 
-def _blocks(summary: Summary) -> list[tuple[str, Scores]]:
-    usual = [name for name in ("seen", "unseen") if name in summary.groups]
-    others = [name for name in summary.groups if name not in usual]
-    return [*((name, summary.groups[name]) for name in usual + others), ("all", summary.overall)]
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines as `write_text` writes a text, without holding all of them.
+
+    Args:
+        path: The file; one that is there is replaced.
+        lines: Without their line ends.
+
+    Raises:
+        EvalError: If it cannot be written.
+    """
+    _write_aside(path, (line + "\n" for line in lines))
 
 
-def _number(metric: str, value: float) -> str:
-    return f"{value:.2f}" if metric == "bleu" else f"{value:.3f}"
+def _write_aside(path: Path, parts: Iterable[str]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(parts)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
 
 
-def _signed(metric: str, value: float) -> str:
-    text = _number(metric, value) if value < 0 else f"+{_number(metric, value)}"
+def cannot_write(folder: Path, error: OSError) -> EvalError:
+    """Make the error for a folder that takes no report."""
+    return EvalError(
+        f"{folder}: the report cannot be written ({error.strerror}); free space or change the folder's rights."
+    )
+
+
+def read_summary(folder: str | Path) -> dict[str, Any]:
+    """Read `summary.json`.
+
+    Args:
+        folder: The `eval` folder of a run.
+
+    Returns:
+        The summary.
+
+    Raises:
+        EvalError: If the file is missing or is not a summary.
+    """
+    path = Path(folder) / "summary.json"
+    summary = _json(_bytes_of(path), str(path))
+    if not isinstance(summary, dict) or not _is_summary(summary):
+        raise EvalError(f"{path}: the file is not a summary of an evaluation; {_AGAIN}")
+    return summary
+
+
+def _is_summary(summary: dict[str, Any]) -> bool:
+    """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
+    parts = [summary.get(key) for key in ("metrics", "verdict", "groups", "verdicts", "rungs", "sandbox", "duplicates")]
+    inner = [value for part in parts[:1] + parts[2:5] if isinstance(part, dict) for value in part.values()]
+    return parts[0] is not None and all(part is None or isinstance(part, dict) for part in (*parts, *inner))
+
+
+def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Read what `write_report` wrote, for the reports that are made from it.
+
+    Args:
+        folder: The `eval` folder of a run.
+
+    Returns:
+        The summary, and one sample for each row and side.
+
+    Raises:
+        EvalError: If a file is missing or is not what it should be.
+    """
+    path = Path(folder) / "samples.jsonl"
+    samples = []
+    for number, line in enumerate(_bytes_of(path).split(b"\n"), start=1):
+        if line.strip():
+            sample = _json(line, f"{path}:{number}")
+            if (
+                not isinstance(sample, dict)
+                or type(sample.get("row_id")) not in (str, int)
+                or sample.get("side") not in SIDES
+            ):
+                raise EvalError(f"{path}:{number}: the line is not a sample with a row_id and a side; {_AGAIN}")
+            samples.append(sample)
+    return read_summary(folder), samples
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EvalError(f"{path}: the file cannot be read ({error.strerror}); {_AGAIN}") from error
+
+
+def _json(text: bytes, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EvalError(f"{where}: this is not valid JSON ({error}); {_AGAIN}") from error
+
+
+def format_score(metric: str, value: float | None) -> str:
+    """Write a score in its own unit: three digits of a share, two of a score that counts to 100.
+
+    Args:
+        metric: The metric's name.
+        value: The score; None is shown as a hyphen.
+
+    Returns:
+        The figure.
+
+    Examples:
+        >>> format_score("pass@1", 0.5), format_score("bleu", 41.237)
+        ('0.500', '41.24')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if metric in HUNDREDS else f"{value:.3f}"
+
+
+def format_difference(metric: str, value: float | None) -> str:
+    """Write a difference with its sign, and one that rounds to nothing without.
+
+    Args:
+        metric: The metric's name.
+        value: The difference; None is shown as a hyphen.
+
+    Returns:
+        The figure.
+
+    Examples:
+        >>> format_difference("pass@1", 0.25), format_difference("pass@1", -0.0001)
+        ('+0.250', '0.000')
+    """
+    text = format_score(metric, value)
+    if value is None:
+        return text
     if not float(text):
-        return _number(metric, 0.0)
-    return f"[red]{text}[/red]" if value < 0 else f"[green]{text}[/green]"
+        return text.lstrip("-")
+    return f"+{text}" if value > 0 else text
 
 
-def _print_failures(summary: Summary, console: Console) -> None:
-    from rich.table import Table
+def format_interval(metric: str, interval: Iterable[float | None] | None) -> str:
+    """Write an interval of differences; nothing where there is none.
 
-    sides = [Counter(summary.verdicts.get(side, {})) for side in ("base", "tuned")]
-    both = sides[0] + sides[1]
-    del both["passed"]
-    if not both:
-        return
-    table = Table(title="Most common failures")
-    table.add_column("status")
-    for side in ("base", "tuned"):
-        table.add_column(side, justify="right")
-    for status, _ in both.most_common(_FAILURES_SHOWN):
-        table.add_row(status, *(str(side[status]) for side in sides))
-    console.print(table)
+    Args:
+        metric: The metric's name.
+        interval: Its two bounds.
+
+    Returns:
+        The figures, such as `[+0.010, +0.100]`.
+    """
+    bounds = list(interval or [])
+    return f"[{', '.join(format_difference(metric, bound) for bound in bounds)}]" if bounds else ""
 
 
-def _remarks(summary: Summary) -> list[str]:
-    remarks = []
-    if not summary.rows_with_tests:
-        remarks.append("pass@1 is left out: no row has tests.")
-    elif summary.rows_with_tests < summary.overall.rows:
-        remarks.append(f"pass@1 counts the {summary.rows_with_tests} rows with tests, of {summary.overall.rows}.")
-    if summary.harness_errors:
-        count = len(summary.harness_errors)
-        names = [str(row_id) for row_id in summary.harness_errors[:_ROWS_SHOWN]]
-        which = "1 row" if count == 1 else f"{count} rows"
-        remarks.append(
-            f"{which} could not be judged ({', '.join(names)}{', ...' if count > _ROWS_SHOWN else ''}); "
-            f"pass@1 leaves {'it' if count == 1 else 'them'} out on both sides, and samples.jsonl says why."
-        )
-    for side, value in summary.settings_hash.items():
-        if value is None:
-            remarks.append(f"The {side} predictions were not all made with the same settings.")
-    return remarks
+def group_order(names: Iterable[str]) -> list[str]:
+    """Put `seen` and `unseen` before other groups, which keep their order."""
+    names = list(names)
+    usual = [name for name in ("seen", "unseen") if name in names]
+    return usual + [name for name in names if name not in usual]

@@ -11,7 +11,7 @@ from typing import Any
 import evals
 from evals.extract import extract_code
 from evals.predictions import Prediction, read_run
-from evals.report import Comparison, Scores, Summary, write_report
+from evals.report import Conclusion, Finding, Group, Summary, format_score, write_report
 from evals.sandbox import Limits, Verdict, protections
 from evals.scorers.bleu import bleu
 from evals.scorers.exact_match import exact_match, is_exact_match
@@ -35,7 +35,7 @@ class _Row:
 def score_run(
     run_dir: str | Path, workers: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Summary:
-    """Score a run folder's predictions and write `eval/summary.json` and `eval/samples.jsonl` into it.
+    """Score a run folder's predictions and write `eval/summary.json`, `eval/samples.jsonl` and the reports into it.
 
     Every metric is computed on the code extracted from the completion. pass@1 counts the rows with tests; a
     row that the harness could not judge on one side is left out of it on both, so that the sides are compared
@@ -57,13 +57,14 @@ def score_run(
     limits = Limits()
     rows = _judged(*read_run(run_dir), limits, workers, progress)
     names = dict.fromkeys(row.predictions[0].group for row in rows)
-    groups = {
-        name: _scores([row for row in rows if row.predictions[0].group == name]) for name in names if name is not None
-    }
+    members = {name: [row for row in rows if row.predictions[0].group == name] for name in names if name is not None}
     with_tests = [row for row in rows if row.verdicts is not None]
+    metrics = _findings(rows)
     summary = Summary(
-        overall=_scores(rows),
-        groups=groups,
+        verdict=_conclusion(next(iter(metrics.values()))),
+        metrics=metrics,
+        groups={name: Group(len(part), _findings(part)) for name, part in members.items()},
+        rows=len(rows),
         rows_with_tests=len(with_tests),
         verdicts={side: _count(with_tests, index) for index, side in enumerate(("base", "tuned"))},
         harness_errors=tuple(row.predictions[0].row_id for row in with_tests if not row.judged),
@@ -97,18 +98,38 @@ def _judged(
     return [_Row(pair, codes[index], verdicts_of.get(index)) for index, pair in enumerate(pairs)]
 
 
-def _scores(rows: Sequence[_Row]) -> Scores:
-    metrics: dict[str, Comparison] = {}
-    passed = [
-        fraction_passed(row.verdicts[side] for row in rows if row.judged and row.verdicts is not None)
-        for side in range(2)
-    ]
+def _findings(rows: Sequence[_Row]) -> dict[str, Finding]:
+    findings = []
+    judged = [row.verdicts for row in rows if row.judged and row.verdicts is not None]
+    passed = [fraction_passed(verdicts[side] for verdicts in judged) for side in range(2)]
     if passed[0] is not None and passed[1] is not None:
-        metrics["pass@1"] = Comparison(passed[0], passed[1])
+        pairs = [(verdicts[0].passed, verdicts[1].passed) for verdicts in judged]
+        findings.append(_finding("pass@1", passed[0], passed[1], len(judged), pairs))
     base, tuned = _texts(rows, 0), _texts(rows, 1)
-    metrics["bleu"] = Comparison(bleu(*base).score, bleu(*tuned).score)
-    metrics["exact_match"] = Comparison(exact_match(*base), exact_match(*tuned))
-    return Scores(len(rows), metrics)
+    findings.append(_finding("bleu", bleu(*base).score, bleu(*tuned).score, len(rows)))
+    pairs = [
+        (is_exact_match(*one), is_exact_match(*other))
+        for one, other in zip(zip(*base, strict=True), zip(*tuned, strict=True), strict=True)
+    ]
+    findings.append(_finding("exact_match", exact_match(*base), exact_match(*tuned), len(rows), pairs))
+    return {finding.name: finding for finding in findings}
+
+
+def _finding(
+    name: str, base: float, tuned: float, rows: int, pairs: Sequence[tuple[bool, bool]] | None = None
+) -> Finding:
+    if pairs is None:
+        return Finding(name, base, tuned, difference=tuned - base, rows=rows)
+    wins, losses = (sum(pair == wanted for pair in pairs) for wanted in ((False, True), (True, False)))
+    ties = len(pairs) - wins - losses
+    return Finding(name, base, tuned, difference=tuned - base, wins=wins, losses=losses, ties=ties, rows=rows)
+
+
+def _conclusion(finding: Finding) -> Conclusion:
+    base, tuned = (format_score(finding.name, value) for value in (finding.base, finding.tuned))
+    rows = "1 row" if finding.rows == 1 else f"{finding.rows} rows"
+    sentence = f"{finding.name} is {tuned} tuned against {base} base on {rows}; it was not tested against chance."
+    return Conclusion(None, sentence, finding.name)
 
 
 def _texts(rows: Sequence[_Row], side: int) -> tuple[list[str], list[str]]:
@@ -139,6 +160,10 @@ def _samples(row: _Row) -> list[dict[str, Any]]:
                 "row_id": prediction.row_id,
                 "group": prediction.group,
                 "side": side,
+                "instruction": prediction.instruction,
+                "input": prediction.input,
+                "reference": prediction.output,
+                "tests": prediction.tests,
                 "completion": prediction.completion,
                 "code": code,
                 "status": verdict.status if verdict else None,

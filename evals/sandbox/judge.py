@@ -107,9 +107,10 @@ def _stopped(program: dict[str, Any], limits: Limits) -> _Found | None:
 def _judged(
     program: dict[str, Any], tests: dict[str, Any], report: dict[str, Any], stderr: bytes, limits: Limits, job: Job
 ) -> _Found:
-    if not report:
+    if not report and tests["stopped"] != "asked":
         return _without_report(tests, limits)
-    status = next((name for name in STATUSES if name == report.get("status")), None)
+    # Tests that have to be stopped after their program had ended have found nothing else.
+    status = next((name for name in STATUSES if name == report.get("status", "exited_early")), None)
     detail = str(report.get("detail", ""))
     if status is None:
         return "harness_error", f"the tests' process told {report.get('status')!r}"

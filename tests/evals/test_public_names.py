@@ -64,7 +64,7 @@ def test_scoring_loads_no_model_library():
     assert _python(code) == "['sacrebleu']"
 
 
-@pytest.mark.parametrize("module", ["evals.extract", "evals.scorers.exact_match"])
+@pytest.mark.parametrize("module", ["evals.extract", "evals.plain_text", "evals.report", "evals.scorers.exact_match"])
 def test_the_examples_in_docstrings_hold(module):
     results = doctest.testmod(importlib.import_module(module))
     assert results.attempted > 0

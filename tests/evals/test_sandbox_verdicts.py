@@ -9,8 +9,10 @@ import pytest
 
 from evals import Limits, Verdict, check, check_many
 from evals.errors import EvalError
-from evals.sandbox import protections
-from evals.sandbox.verdict import STATUSES
+from evals.sandbox import Job, Sandbox, protections, run_program, users
+from evals.sandbox.judge import verdict as verdict_of
+from evals.sandbox.verdict import STATUSES, TIERS
+from evals.sandbox.worker import Raw
 
 ADD = "def add(a, b):\n    return a + b\n"
 TESTS = "assert add(1, 2) == 3"
@@ -48,7 +50,7 @@ TABLE = {
     "raises at once": (
         "import no_such_module",
         TESTS,
-        "exception",
+        "missing_dependency",
         "ModuleNotFoundError: No module named 'no_such_module'",
     ),
     "a name is missing inside": (
@@ -80,6 +82,31 @@ TABLE = {
     ),
     "nothing": ("", TESTS, "missing_entry_point", "NameError: name 'add' is not defined"),
     "busy for ever": ("while True:\n    pass", TESTS, "timeout_cpu", "it used more than 1 CPU seconds"),
+    "busy in children unwaited for": (
+        "import os, signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nfor _ in range(2):\n"
+        "    if os.fork() == 0:\n        while True: pass\nimport time\ntime.sleep(99)",
+        TESTS,
+        "timeout_cpu",
+        None,
+    ),
+    "an object of its own for an answer": (
+        "class Any:\n    def __eq__(self, other): return True\ndef add(a, b):\n    return Any()",
+        TESTS,
+        "unsupported_type",
+        "an object of its own class Any would be compared with a int, and decide by itself",
+    ),
+    "what is not allowed": (
+        "import os\ndef add(a, b):\n    os.kill(1, 9)",
+        TESTS,
+        "forbidden",
+        "PermissionError: [Errno 1] Operation not permitted",
+    ),
+    "files without end": (
+        "import time\nfor n in range(99):\n    open(str(n), 'wb').write(bytes(10**6))\ntime.sleep(99)",
+        TESTS,
+        "output_limit",
+        None,
+    ),
     "busy in tests": ("def add(a, b):\n    while True:\n        pass", TESTS, "timeout_cpu", None),
     "busy, deaf to SIGXCPU": (
         "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True:\n    pass",
@@ -122,15 +149,16 @@ TABLE = {
 }
 
 
-@pytest.fixture(scope="module")
-def verdicts() -> dict[str, Verdict]:
+@pytest.fixture(scope="module", params=TIERS)
+def verdicts(request) -> dict[str, Verdict]:
     # Little memory, so that filling it takes less than the CPU limit on a slow machine too; and a wall limit
     # out of the way of all but those that wait, so that the load of the machine does not matter.
     found = {}
     for waits, wall_seconds in ((True, 2), (False, 20)):
         names = [name for name in TABLE if (TABLE[name][2] == "timeout_wall") == waits]
         limits = Limits(cpu_seconds=1, wall_seconds=wall_seconds, memory_bytes=64 * 2**20)
-        found.update(zip(names, check_many([TABLE[name][:2] for name in names], limits), strict=True))
+        jobs = [TABLE[name][:2] for name in names]
+        found.update(zip(names, check_many(jobs, limits, tier=request.param), strict=True))
     return found
 
 
@@ -138,6 +166,9 @@ def verdicts() -> dict[str, Verdict]:
 def test_the_verdict(verdicts, name):
     _, _, status, detail = TABLE[name]
     verdict = verdicts[name]
+    if name == "files without end" and verdict.tier == "full":
+        # Its disk is full before it has written too much.
+        status, detail = "exception", "OSError: [Errno 28] No space left on device"
     assert verdict.status == status, verdict
     assert verdict.passed == (status == "passed")
     assert detail is None or verdict.detail == detail
@@ -146,7 +177,21 @@ def test_the_verdict(verdicts, name):
 
 
 def test_every_status_is_in_the_table():
-    assert {status for _, _, status, _ in TABLE.values()} == set(STATUSES)
+    assert {status for _, _, status, _ in TABLE.values()} == set(STATUSES) - {"inconclusive"}
+
+
+def test_a_program_that_got_no_core_is_not_judged():
+    told = {"stopped": "starved", "status": 9, "cpu": 0.1, "wall": 30.0, "memory": 0, "word": ""}
+    verdict = verdict_of(Raw([told, {**told, "stopped": "asked"}]), Job(ADD, TESTS), SHORT, "full")
+    assert (verdict.status, verdict.passed) == ("inconclusive", False)
+
+
+def test_an_answer_may_not_be_larger_than_the_tests_can_take_in():
+    verdict = check("def add(a, b):\n    return bytes(70 * 10**6)", TESTS)
+    assert (verdict.status, verdict.detail) == (
+        "output_limit",
+        "its answer is larger than what the tests can take in",
+    )
 
 
 CORRECT = {
@@ -314,7 +359,7 @@ while frame:
     frame = frame.f_back
 values += [value for thing in gc.get_objects() if isinstance(thing, dict) for value in thing.values()]
 token = "only" + "_in_the_tests"
-assert any(isinstance(value, bytes) and b"sys._getframe" in value for value in values), "no search"
+assert any(isinstance(value, str) and "sys._getframe" in value for value in values), "no search"
 assert not any(isinstance(value, bytes) and token.encode() in value for value in values)
 assert not any(isinstance(value, str) and token in value and value != token for value in values)
 x = 1
@@ -359,7 +404,7 @@ def test_limits_must_be_positive(field, value):
 
 
 def test_another_system_than_linux_is_refused(monkeypatch):
-    monkeypatch.setattr(protections.__globals__["sys"], "platform", "darwin")
+    monkeypatch.setattr(users.sys, "platform", "darwin")
     with pytest.raises(EvalError, match="needs Linux, and this is darwin"):
         check("x = 1", "")
     with pytest.raises(EvalError, match="needs Linux"):
@@ -368,16 +413,136 @@ def test_another_system_than_linux_is_refused(monkeypatch):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to lack")
 def test_root_that_cannot_change_users_is_refused(monkeypatch):
-    monkeypatch.setitem(protections.__globals__, "_status_of", lambda process: {"CapEff": "0000000000000021"})
+    monkeypatch.setattr(users, "_status_of", lambda process: {"CapEff": "0000000000000021"})
     with pytest.raises(EvalError, match="cannot leave root without CAP_SETGID, CAP_SETUID;"):
         check("x = 1", "")
 
 
-def test_a_check_that_the_system_refuses_is_a_harness_error(monkeypatch):
-    monkeypatch.setattr("sys.executable", "/no/such/python")
-    verdict = check("x = 1", "")
-    assert verdict.status == "harness_error"
-    assert "No such file or directory" in verdict.detail
+def test_a_sandbox_that_the_system_refuses_is_an_error(monkeypatch):
+    monkeypatch.setattr("sys._base_executable", "/no/such/python")
+    with pytest.raises(EvalError, match=r"cannot start a process \(No such file or directory\)"):
+        check("x = 1", "")
+
+
+def test_a_worker_that_is_killed_is_a_harness_error_and_the_next_check_has_a_new_one():
+    with Sandbox(SHORT, workers=1) as sandbox:
+        (worker,) = sandbox._workers
+        for warden in worker._wardens:
+            warden.control.shutdown(2)
+        lost, good = sandbox.check_many([(ADD, TESTS), (ADD, TESTS)])
+    assert lost.status == "harness_error"
+    assert good.passed
+
+
+def test_an_unknown_tier_is_an_error():
+    with pytest.raises(EvalError, match="no tier 'ful' of the sandbox; it is one of full, confined, limited"):
+        check("x = 1", "", tier="ful")
+
+
+def test_an_unknown_kind_of_tests_is_an_error():
+    with pytest.raises(EvalError, match="no kind of tests 'doctests'"):
+        check("x = 1", "", kind="doctests")
+
+
+def test_the_variable_names_the_tier(monkeypatch):
+    monkeypatch.setenv("EVALS_SANDBOX_TIER", "limited")
+    assert (check("x = 1", "").tier, protections()["tier"]) == ("limited", "limited")
+
+
+def test_packages_are_offered_by_name():
+    code = "import numpy\ndef add(a, b):\n    return int(numpy.sum([a, b]))"
+    assert check(code, TESTS).status == "missing_dependency"
+    for tier in ("full", "confined"):
+        verdict = check(code, TESTS, packages=["numpy"], tier=tier)
+        assert verdict.passed, verdict
+    with pytest.raises(EvalError, match="package 'no_such_package', which is not installed"):
+        check(code, TESTS, packages=["no_such_package"])
+
+
+# From standard input to standard output: the program, what it reads, the status, the exit code, what it prints.
+WHOLE = {
+    "echoes": ("print(input())", b"hello\n", "exited", 0, b"hello\n"),
+    "reads to the end": ("import sys\nprint(sum(map(int, sys.stdin)))", b"1\n2\n3\n", "exited", 0, b"6\n"),
+    "is main": ("if __name__ == '__main__':\n    print('main')", b"", "exited", 0, b"main\n"),
+    "exits with a code": ("print(1)\nraise SystemExit(3)", b"", "exited", 3, b"1\n"),
+    "exits with words": ("raise SystemExit('words')", b"", "exited", 1, b""),
+    "raises": ("print(1)\n1 / 0", b"", "exception", 1, b"1\n"),
+    "does not compile": ("print(", b"", "syntax_error", 1, b""),
+    "lacks a package": ("import no_such_module", b"", "missing_dependency", 1, b""),
+    "is busy": ("print(1, flush=True)\nwhile True: pass", b"", "timeout_cpu", None, b"1\n"),
+    "is killed": ("import os\nos.kill(os.getpid(), 11)", b"", "crashed", None, b""),
+    "waits for threads": (
+        "import threading\nthreading.Timer(0.2, print, ['late']).start()\nprint('soon')",
+        b"",
+        "exited",
+        0,
+        b"soon\nlate\n",
+    ),
+    "has exit handlers": ("import atexit\natexit.register(print, 'bye')", b"", "exited", 0, b"bye\n"),
+    "ends of an empty input": ("input()", b"", "exception", 1, b""),
+    "tells a lie of its end": (
+        "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'exception: no')\n"
+        "    except OSError: pass\nprint(1)",
+        b"",
+        "exited",
+        0,
+        b"1\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_program(name):
+    code, stdin, status, exit_code, stdout = WHOLE[name]
+    done = run_program(code, stdin, SHORT)
+    assert (done.status, done.exit_code, done.stdout) == (status, exit_code, stdout), done
+
+
+def test_a_traceback_shows_the_program_alone():
+    done = run_program("def f():\n    1 / 0\nf()", b"", SHORT)
+    files = [line.split('"')[1] for line in done.stderr.decode().splitlines() if line.startswith("  File")]
+    assert files == ["solution.py", "solution.py"]
+    assert done.detail == "ZeroDivisionError: division by zero"
+
+
+CPU_BOUND = """
+import time
+def work():
+    end = time.process_time() + 1.2
+    while time.process_time() < end:
+        pass
+    return 1
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_load_does_not_change_the_verdict_on_a_program_that_works(workers):
+    # At eight workers on two cores it takes more than the three seconds on the clock.
+    limits = Limits(cpu_seconds=3, wall_seconds=3)
+    verdicts = check_many([(CPU_BOUND, "assert work() == 1")] * workers, limits, workers=workers)
+    assert {verdict.status for verdict in verdicts} == {"passed"}
+
+
+DOCTESTS = {
+    "right": ("def f(x):\n    return [x]", "Doubles:\n\n    >>> f(3)\n    [3]\n", "passed", 0),
+    "wrong": ("def f(x):\n    return x", "\n>>> f(3)\n3\n>>> f(3)\n4\n", "wrong_answer", "f(3): expected '4', got '3'"),
+    "prints": ("def f(x):\n    print(x)\n    return x", ">>> f('a')\na\n'a'\n", "passed", 0),
+    "raises as it shall": (
+        "def f(x):\n    raise KeyError(x)",
+        ">>> f(1)\nTraceback (most recent call last):\nKeyError: 1\n",
+        "passed",
+        0,
+    ),
+    "raises": ("def f(x):\n    raise KeyError(x)", ">>> f(1)\n1\n", "exception", "KeyError: 1"),
+    "an option": ("def f(x):\n    return 'a  b'", ">>> f(1)  # doctest: +NORMALIZE_WHITESPACE\n'a b'\n", "passed", 0),
+    "imports": ("def f(x):\n    return x", ">>> from solution import f as g\n>>> g(1)\n1\n", "passed", 0),
+}
+
+
+def test_examples_of_an_interactive_session():
+    verdicts = check_many([Job(code, tests, "doctest") for code, tests, _, _ in DOCTESTS.values()], SHORT)
+    found = {name: (verdict.status, verdict.detail or 0) for name, verdict in zip(DOCTESTS, verdicts, strict=True)}
+    assert found == {name: (status, detail) for name, (_, _, status, detail) in DOCTESTS.items()}
 
 
 def test_the_harness_keeps_its_own_signal_handlers_and_folder():

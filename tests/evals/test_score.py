@@ -1,6 +1,5 @@
 """A made-up run whose scores are known, from the files to the exit code."""
 
-import io
 import json
 import os
 import re
@@ -9,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from evals import Verdict, score_run
 from evals.errors import EvalError
-from evals.report import Comparison, Scores, Summary, print_summary, write_report
+from evals.report import write_report
 
 PROJECT = Path(__file__).resolve().parents[2]
 ADD = "def add(a, b):\n    return a + b"
@@ -58,25 +56,26 @@ def test_the_command_writes_the_known_scores(known_run):
     done = _run_module(str(known_run), "--workers", "2")
     assert (done.returncode, done.stderr) == (0, "")
     summary = json.loads((known_run / "eval" / "summary.json").read_text())
-    bleu = {name: scores.pop("bleu") for name, scores in _metrics(summary).items()}
-    assert _metrics(summary) == {
+    metrics = _metrics(summary)
+    bleu = {name: scores.pop("bleu") for name, scores in metrics.items()}
+    assert metrics == {
         "all": {
-            "pass@1": {"base": 0.2, "tuned": 0.6, "difference": 0.4},
-            "exact_match": {"base": 0.166667, "tuned": 0.5, "difference": 0.333333},
+            "pass@1": (0.2, 0.6, 0.4),
+            "exact_match": (0.166667, 0.5, 0.333333),
         },
         "seen": {
-            "pass@1": {"base": 0.333333, "tuned": 0.666667, "difference": 0.333333},
-            "exact_match": {"base": 0.333333, "tuned": 0.666667, "difference": 0.333333},
+            "pass@1": (0.333333, 0.666667, 0.333333),
+            "exact_match": (0.333333, 0.666667, 0.333333),
         },
         "unseen": {
-            "pass@1": {"base": 0.0, "tuned": 0.5, "difference": 0.5},
-            "exact_match": {"base": 0.0, "tuned": 0.333333, "difference": 0.333333},
+            "pass@1": (0.0, 0.5, 0.5),
+            "exact_match": (0.0, 0.333333, 0.333333),
         },
     }
     # Three texts of 12 tokens, and of one of them the last but one is wrong: 1 of 36 words, and 2 each of the
     # 33 pairs, 30 triples and 27 quadruples.
     by_hand = 100 * (35 / 36 * 31 / 33 * 28 / 30 * 25 / 27) ** 0.25
-    assert bleu["seen"]["tuned"] == pytest.approx(by_hand, abs=1e-5)
+    assert bleu["seen"][1] == pytest.approx(by_hand, abs=1e-5)
     assert {name: scores["rows"] for name, scores in summary["groups"].items()} == {"seen": 3, "unseen": 3}
     assert (summary["rows"], summary["rows_with_tests"]) == (6, 5)
     assert summary["verdicts"] == {
@@ -87,25 +86,33 @@ def test_the_command_writes_the_known_scores(known_run):
     assert summary["signatures"]["bleu"].startswith("nrefs:1|")
     assert summary["sandbox"]["limits"]["cpu_seconds"] == 5.0
     assert "network_blocked" in summary["sandbox"]["protections"]
-    assert set(summary) == {
-        "metrics", "groups", "rows", "rows_with_tests", "verdicts", "signatures", "settings_hash", "sandbox",
-        "versions",
-    }  # fmt: skip
-    assert sorted(path.name for path in (known_run / "eval").iterdir()) == ["samples.jsonl", "summary.json"]
+    pass_at_1 = summary["metrics"]["pass@1"]
+    assert (pass_at_1["wins"], pass_at_1["losses"], pass_at_1["ties"], pass_at_1["rows"]) == (2, 0, 3, 5)
+    assert summary["verdict"]["metric"] == "pass@1"
+    written = ["junit.xml", "report.html", "report.md", "samples.jsonl", "summary.json"]
+    assert sorted(path.name for path in (known_run / "eval").iterdir()) == written
 
 
 def _metrics(summary):
-    groups = {name: scores["metrics"] for name, scores in summary["groups"].items()}
-    return {"all": summary["metrics"], **groups}
+    blocks = {"all": summary, **summary["groups"]}
+    return {
+        block: {
+            name: (finding["base"], finding["tuned"], finding["difference"])
+            for name, finding in scores["metrics"].items()
+        }
+        for block, scores in blocks.items()
+    }
 
 
 def test_the_table_shows_the_groups_the_failures_and_the_paths(known_run):
     lines = _run_module(str(known_run)).stdout.splitlines()
     cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines if re.search("[│┃]", line)]
-    assert cells[0] == ["rows", "metric", "base", "tuned", "difference", "count"]
+    assert cells[0] == ["rows", "metric", "base", "tuned", "difference", "95 % interval", "verdict", "count"]
     assert [row[0] for row in cells[1:10] if row[0]] == ["seen", "unseen", "all"]
-    assert ["all", "pass@1", "0.200", "0.600", "+0.400", "6"] in cells
-    assert ["", "exact_match", "0.167", "0.500", "+0.333", ""] in cells
+    all_rows = [row for row in cells[1:10] if "pass@1" in row or "exact_match" in row][-2:]
+    assert all_rows[0][:5] == ["all", "pass@1", "0.200", "0.600", "+0.400"]
+    assert all_rows[1][:5] == ["", "exact_match", "0.167", "0.500", "+0.333"]
+    assert [row[-1] for row in all_rows] == ["5", "6"]
     assert ["wrong_answer", "1", "2"] in cells
     assert "pass@1 counts the 5 rows with tests, of 6." in lines
     assert f"wrote {known_run}/eval/summary.json" in lines
@@ -119,7 +126,7 @@ def test_the_samples_say_what_came_of_each_row_and_side(known_run):
     ]
     first, second = samples[2:4]
     assert second.pop("cpu_seconds") > 0
-    assert second == {
+    assert {key: second[key] for key in ("row_id", "group", "side", "completion", "code", "status", "detail")} == {
         "row_id": "b",
         "group": "seen",
         "side": "tuned",
@@ -127,8 +134,14 @@ def test_the_samples_say_what_came_of_each_row_and_side(known_run):
         "code": ADD,
         "status": "passed",
         "detail": "",
-        "exact_match": True,
     }
+    assert second["exact_match"]
+    assert [second[key] for key in ("instruction", "input", "reference", "tests")] == [
+        "Add two numbers.",
+        "",
+        ADD,
+        "assert add(1, 2) == 3",
+    ]
     assert (first["status"], first["detail"]) == ("wrong_answer", "assert add(1, 2) == 3")
     assert [samples[10][key] for key in ("status", "detail", "cpu_seconds", "exact_match")] == [
         None,
@@ -162,7 +175,7 @@ def test_a_harness_error_counts_on_neither_side_and_ends_with_1(make_run, row):
         "1 row could not be judged (b); pass@1 leaves it out on both sides, and samples.jsonl says why." in done.stdout
     )
     summary = json.loads((run / "eval" / "summary.json").read_text())
-    assert summary["metrics"]["pass@1"] == {"base": 1.0, "tuned": 0.0, "difference": -1.0}
+    assert _metrics(summary)["all"]["pass@1"] == (1.0, 0.0, -1.0)
     assert summary["verdicts"]["base"] == {"harness_error": 1, "passed": 1}
 
 
@@ -171,7 +184,8 @@ def test_a_row_that_one_side_could_not_judge_is_left_out_of_both(make_run, row, 
     verdicts = [Verdict("passed"), Verdict("harness_error"), Verdict("wrong_answer"), Verdict("passed")]
     monkeypatch.setattr("evals.scorers.execution.check_many", lambda *args: verdicts)
     summary = score_run(run)
-    assert summary.overall.metrics["pass@1"] == Comparison(0.0, 1.0)
+    finding = summary.metrics["pass@1"]
+    assert (finding.base, finding.tuned, finding.rows) == (0.0, 1.0, 1)
     assert summary.harness_errors == ("a",)
 
 
@@ -183,7 +197,7 @@ def test_pass_at_1_is_left_out_where_no_row_has_tests(make_run, row):
     summary = json.loads((run / "eval" / "summary.json").read_text())
     assert list(summary["metrics"]) == ["bleu", "exact_match"]
     assert (summary["groups"], summary["rows_with_tests"], summary["sandbox"]) == ({}, 0, {})
-    assert summary["metrics"]["exact_match"] == {"base": 1.0, "tuned": 1.0, "difference": 0.0}
+    assert _metrics(summary)["all"]["exact_match"] == (1.0, 1.0, 0.0)
 
 
 def test_mixed_settings_have_no_hash_and_a_remark(make_run, row):
@@ -211,19 +225,3 @@ def test_a_report_that_cannot_be_written_is_a_users_error_and_leaves_nothing(tmp
     with pytest.raises(EvalError, match="the report cannot be written"):
         write_report(tmp_path, {}, [])
     assert [path.name for path in tmp_path.iterdir()] == ["eval"]
-
-
-def test_signs_and_colours_of_a_difference():
-    metrics = {
-        "pass@1": Comparison(0.5, 0.25),
-        "bleu": Comparison(1.0, 2.5),
-        "exact_match": Comparison(0.5, 0.5),
-    }
-    summary = Summary(Scores(4, metrics), {}, 4, {"base": {"passed": 2}, "tuned": {"passed": 1}}, (), {}, {}, {}, {})
-    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system="standard")
-    print_summary(summary, console)
-    text = console.file.getvalue()
-    assert "\x1b[31m-0.250\x1b[0m" in text
-    assert "\x1b[32m+1.50\x1b[0m" in text
-    assert "+0.000" not in text
-    assert "Most common failures" not in text

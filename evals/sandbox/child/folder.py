@@ -8,11 +8,11 @@ _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 def make_private(base: str, owner: int) -> str:
-    """Make a folder of mode 0700 with a name of its own.
+    """Make a folder of the caller's with a name of its own, which nobody else can list.
 
     Args:
         base: The folder that it shall be in.
-        owner: The user id it shall belong to; -1 for the caller's.
+        owner: The user id that what is in it shall belong to, and who may pass through it; -1 for the caller's.
 
     Returns:
         Its path.
@@ -31,7 +31,7 @@ def make_private(base: str, owner: int) -> str:
     path = os.path.join(base, f"evals-{os.urandom(8).hex()}")
     os.mkdir(path, 0o700)
     if owner >= 0:
-        os.chown(path, owner, owner)
+        os.chmod(path, 0o711)
     return path
 
 

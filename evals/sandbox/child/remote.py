@@ -367,6 +367,8 @@ def facts_of(value: "Any") -> "tuple[Any, ...]":
         arguments = value.args
         if type(arguments) is not tuple:
             arguments = ()
+        if kind.__module__ == "builtins" and isinstance(value, OSError) and type(value.filename) is str:
+            arguments = (*arguments[:2], value.filename)
         return "exception", name, kind, arguments
     if name in ("coroutine", "Task", "Future"):
         return "coroutine", name

@@ -27,6 +27,7 @@ else:
 
 _LOOK_EVERY_MS = 50
 _SLOW_LOOK_EVERY_MS = 200
+_LEAVE_MS = 500
 _STARVED_FACTOR = 10
 _REAP_SECONDS = 10.0
 _CELLS = {"full": cell.FullCell, "confined": cell.ConfinedCell, "limited": cell.LimitedCell}
@@ -96,6 +97,8 @@ class Warden:
                 self._cell.renew(header["limits"])
         except ConnectionError:
             pass
+        except BaseException as error:
+            send(self._control, {"failed": f"{type(error).__name__}: {error}"})
         finally:
             self._cell.kill_all()
             self._cell.end()
@@ -152,7 +155,9 @@ class Warden:
                 if frame is None:
                     raise ConnectionError("the harness has ended")
                 if frame[0].get("stop") == number:
-                    return "asked"
+                    # By now it is ending, or has been ended by something that shall be told.
+                    poller.unregister(self._control.fileno())
+                    return "" if poller.poll(_LEAVE_MS) else "asked"
             if reason := watch.look():
                 return reason
 

@@ -1,0 +1,111 @@
+"""The summary as tables in a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from evals.report import SIDES, Finding, Summary, format_difference, format_interval, format_score, group_order
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FAILURES_SHOWN = 5
+_ROWS_SHOWN = 5
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Print the verdict, the table, the failures, and where the files are.
+
+    Args:
+        summary: What was found.
+        console: Where to print.
+    """
+    from rich.table import Table
+
+    with_prompted = any(finding.prompted is not None for finding in summary.metrics.values())
+    sides = [side for side in SIDES if side != "prompted" or with_prompted]
+    table = Table(title="Base against tuned")
+    for heading in ("rows", "metric"):
+        table.add_column(heading)
+    for heading in (*sides, "difference"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("95 % interval", no_wrap=True)
+    table.add_column("verdict")
+    table.add_column("count", justify="right")
+    for name, metrics in _blocks(summary):
+        for position, (metric, finding) in enumerate(metrics.items()):
+            table.add_row(
+                _literal(name) if position == 0 else "",
+                _literal(metric),
+                *(format_score(metric, getattr(finding, side)) for side in sides),
+                _coloured(finding, format_difference(metric, finding.difference)),
+                _literal(format_interval(metric, finding.interval)),
+                _coloured(finding, finding.word or ""),
+                str(finding.rows),
+            )
+        table.add_section()
+    console.print(table)
+    _print_failures(summary, console)
+    for line in (summary.verdict.sentence, *_remarks(summary), *summary.warnings):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for path in summary.paths:
+        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _literal(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _blocks(summary: Summary) -> list[tuple[str, dict[str, Finding]]]:
+    blocks = [(name, summary.groups[name].metrics) for name in group_order(summary.groups)]
+    return [*blocks, ("all", summary.metrics)]
+
+
+def _coloured(finding: Finding, text: str) -> str:
+    """Red and green are for what was shown; where nothing was tested, for the sign."""
+    if not text:
+        return text
+    sign = format_difference(finding.name, finding.difference)[0]
+    word = finding.word or {"+": "better", "-": "worse"}.get(sign)
+    colour = {"better": "green", "worse": "red"}.get(word or "")
+    return f"[{colour}]{text}[/{colour}]" if colour else text
+
+
+def _print_failures(summary: Summary, console: Console) -> None:
+    from rich.table import Table
+
+    counts = {side: Counter(summary.verdicts[side]) for side in SIDES if side in summary.verdicts}
+    total: Counter[str] = sum(counts.values(), Counter())
+    del total["passed"]
+    if not total:
+        return
+    table = Table(title="Most common failures")
+    table.add_column("status")
+    for side in counts:
+        table.add_column(side, justify="right")
+    for status, _ in total.most_common(_FAILURES_SHOWN):
+        table.add_row(status, *(str(count[status]) for count in counts.values()))
+    console.print(table)
+
+
+def _remarks(summary: Summary) -> list[str]:
+    remarks = []
+    if not summary.rows_with_tests:
+        remarks.append("pass@1 is left out: no row has tests.")
+    elif summary.rows_with_tests < summary.rows:
+        remarks.append(f"pass@1 counts the {summary.rows_with_tests} rows with tests, of {summary.rows}.")
+    if summary.harness_errors:
+        count = len(summary.harness_errors)
+        names = [str(row_id) for row_id in summary.harness_errors[:_ROWS_SHOWN]]
+        which = "1 row" if count == 1 else f"{count} rows"
+        remarks.append(
+            f"{which} could not be judged ({', '.join(names)}{', ...' if count > _ROWS_SHOWN else ''}); "
+            f"pass@1 leaves {'it' if count == 1 else 'them'} out on both sides, and samples.jsonl says why."
+        )
+    for side, value in summary.settings_hash.items():
+        if value is None:
+            remarks.append(f"The {side} predictions were not all made with the same settings.")
+    return remarks
