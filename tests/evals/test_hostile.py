@@ -25,7 +25,7 @@ from evals.sandbox.hostile.program import QUICK
 PROJECT = Path(__file__).resolve().parents[2]
 CATEGORIES = ("forging", "resources", "reaching_out", "awkward")
 # At tier confined too, and nothing excuses it.
-NEVER_EXCUSED = {"forges", "hangs", "survives", "reads a secret", "fails"}
+NEVER_EXCUSED = {"forges", "hangs", "survives", "reads a secret"}
 
 
 def _of(category: str, share: int = 1) -> list[Hostile]:

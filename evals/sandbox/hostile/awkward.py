@@ -10,9 +10,17 @@ from evals.sandbox.hostile.program import PASSED, ROOMY, Hostile
 _ADD = "\ndef add(a, b):\n    return a + b\n"
 _TESTS = "assert add(1, 2) == 3\nassert add(-4, 9) == 5"
 
+_SHARED_MEMORY = "a /dev/shm of its own, and so a mount namespace"
+_NEEDS = {
+    "processes: multiprocessing.Pool": _SHARED_MEMORY,
+    "processes: a process and a queue": _SHARED_MEMORY,
+    "processes: concurrent.futures, processes": _SHARED_MEMORY,
+    "processes: sys.executable": "a mount namespace, where only root may enter the folder of the interpreter",
+}
+
 
 def _right(name: str, code: str, tests: str = _TESTS, **changes: Any) -> Hostile:
-    settings: dict[str, Any] = {"limits": ROOMY, "expected": PASSED, **changes}
+    settings: dict[str, Any] = {"limits": ROOMY, "expected": PASSED, "needs": _NEEDS.get(name, ""), **changes}
     return Hostile(name, "awkward", "fails", code, tests, **settings)
 
 
