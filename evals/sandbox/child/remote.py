@@ -11,12 +11,14 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
     from evals.sandbox.child import wire
     from evals.sandbox.child.peer import Peer
 
-_OWN = ("_peer", "_number", "_kind", "_name", "_tested")
+_OWN = ("_peer", "_number", "_kind", "_name", "_tested", "_asked")
+# What ends an iteration is raised by these; by anything else it would end a loop of the tests too early.
+_MAY_STOP = ("__next__", "send", "throw")
 _read = object.__getattribute__
 
 
@@ -32,9 +34,13 @@ class Remote:  # noqa: PLW1641 (the hash is among the methods that `_fill_in` ad
         put(self, "_kind", kind)
         put(self, "_name", name)
         put(self, "_tested", False)
+        put(self, "_asked", "")
 
     def __getattr__(self, name: str) -> "Any":
-        return _inherit(self, _read(self, "_peer").ask("get", self, name))
+        value = _inherit(self, _read(self, "_peer").ask("get", self, name))
+        if isinstance(value, Remote):
+            object.__setattr__(value, "_asked", name)
+        return value
 
     def __setattr__(self, name: str, value: "Any") -> None:
         _read(self, "_peer").ask("set", self, name, value)
@@ -43,7 +49,13 @@ class Remote:  # noqa: PLW1641 (the hash is among the methods that `_fill_in` ad
         _read(self, "_peer").ask("del", self, name)
 
     def __call__(self, /, *arguments: "Any", **names: "Any") -> "Any":
-        return _inherit(self, _read(self, "_peer").ask("call", self, arguments, names))
+        peer = _read(self, "_peer")
+        try:
+            return _inherit(self, peer.ask("call", self, arguments, names))
+        except StopIteration as error:
+            if peer.judges and _read(self, "_asked") not in _MAY_STOP:
+                raise_from_there(RuntimeError("it raised StopIteration"), error)
+            raise
 
     def __mro_entries__(self, bases: "tuple[Any, ...]") -> "tuple[type, ...]":
         return (_Subclassed,)
@@ -67,7 +79,16 @@ class Remote:  # noqa: PLW1641 (the hash is among the methods that `_fill_in` ad
         return _read(self, "_peer").ask("await", _operate(self, "aexit", error))
 
     def __exit__(self, kind: "Any", error: "Any", trace: "Any") -> "Any":
-        return _operate(self, "exit", error)
+        swallowed = _operate(self, "exit", error)
+        return swallowed and not _read(self, "_peer").is_own_assertion(error)
+
+    def __bool__(self) -> bool:
+        peer = _read(self, "_peer")
+        if not peer.judges or _read(self, "_tested") or _read(self, "_kind") != "object":
+            return bool(_operate(self, "bool"))
+        if peer.ask("decides its truth", self) is not False:
+            peer.refuse(f"an object of its own class {_read(self, '_name')} would decide for itself whether it is true")
+        return True
 
     def __instancecheck__(self, value: "Any") -> bool:
         return bool(_read(self, "_peer").ask("op", "isinstance", value, self))
@@ -136,7 +157,7 @@ class RemoteCoroutine(Remote):
 
 # Without operands, or with operands that are no answers to compare with: the method, and what is asked for.
 _PLAIN = {
-    "__len__": "len", "__hash__": "hash", "__bool__": "bool", "__str__": "str", "__repr__": "repr", "__int__": "int",
+    "__len__": "len", "__hash__": "hash", "__str__": "str", "__repr__": "repr", "__int__": "int",
     "__float__": "float", "__complex__": "complex", "__bytes__": "bytes", "__round__": "round", "__iter__": "iter",
     "__reversed__": "reversed", "__neg__": "neg", "__pos__": "pos", "__abs__": "abs", "__invert__": "invert",
     "__index__": "index", "__setitem__": "setitem", "__delitem__": "delitem", "__enter__": "enter",
@@ -214,6 +235,12 @@ def pair_of(peer: "Peer", value: "Any") -> "tuple[bool, Any]":
     if type(value) is not tuple or len(value) != 2 or type(value[0]) is not bool:
         peer.broken()
     return value
+
+
+def raise_from_there(error: BaseException, cause: BaseException) -> "NoReturn":
+    """Raise an exception in place of one that the other side raised."""
+    error.__dict__["_remote"] = cause.__dict__.get("_remote")
+    raise error from cause
 
 
 def is_from_there(error: BaseException) -> bool:
