@@ -46,6 +46,7 @@ class Peer:
         failure: What ended the talk: `Lost`, `Refused` or `Oversized`; None so far.
         relied_on_program: Whether an object of the program's own class has decided a comparison.
         failed_assertion: An assertion of the tests that failed while the program had called them.
+        expects_stop: Says whether a StopIteration that is raised in a frame of the tests is caught right there.
         globals: The names that the other side may ask for.
         handed_over: Functions of the tests that the program was given and has not called yet, by their `id`.
     """
@@ -56,6 +57,7 @@ class Peer:
         self.failure: BaseException | None = None
         self.relied_on_program = False
         self.failed_assertion: BaseException | None = None
+        self.expects_stop: Callable[[Any], bool] = lambda frame: False
         self.globals: dict[str, Any] = {}
         self.handed_over: dict[int, Any] = {}
         self._channel = channel
