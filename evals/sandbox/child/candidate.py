@@ -108,15 +108,7 @@ def _own_operations(scope: "dict[str, Any]") -> "dict[str, Any]":
         sys.stdout = shown[0]
         return text
 
-    return {"global": look_up, "set_global": scope.__setitem__, "printed": take_printed, "signature": _signature}
-
-
-def _signature(function: "Any") -> "list[tuple[Any, ...]]":
-    """Return a function's parameters: name, kind, and default in a tuple if it has one."""
-    import inspect
-
-    parameters = inspect.signature(function).parameters.values()
-    return [(one.name, int(one.kind), () if one.default is one.empty else (one.default,)) for one in parameters]
+    return {"global": look_up, "set_global": scope.__setitem__, "printed": take_printed}
 
 
 def status_of(error: BaseException) -> str:

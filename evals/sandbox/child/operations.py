@@ -104,6 +104,14 @@ def _call(target: "Any", arguments: "tuple[Any, ...]", names: "dict[str, Any]") 
         raise RuntimeError(f"the call raised {type(error).__name__}") from error
 
 
+def _code_shape(function: "Any") -> "tuple[Any, ...]":
+    """Return what a function's signature can be told from, apart from its defaults and annotations."""
+    code = function.__code__
+    taken = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
+    return (*counts, code.co_flags, code.co_varnames[:taken], code.co_name)
+
+
 def _copied(name: str) -> "Callable[[Any], Any]":
     def copied(target: "Any") -> "Any":
         import copy
@@ -182,7 +190,7 @@ OPERATIONS: "dict[str, Callable[..., Any]]" = {
     "enter": _special("__enter__"), "exit": _exit, "await": _awaited, "anext": _awaited_next,
     "aiter": _special("__aiter__"), "aenter": lambda target: _awaited(type(target).__aenter__(target)),
     "aexit": lambda target, error: _awaited(type(target).__aexit__(target, error and type(error), error, None)),
-    "dir": dir,
+    "dir": dir, "code_shape": _code_shape,
 }  # fmt: skip
 # What only the tests may ask for.
 OF_TESTS: "dict[str, Callable[..., Any]]" = {

@@ -32,6 +32,7 @@ _HEAD = struct.Struct(">IBII")  # Bytes that follow, kind, number of the request
 _INSIDES = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_", "func_")
 _PUBLIC_SPECIALS = (
     "__name__", "__qualname__", "__doc__", "__module__", "__len__", "__iter__", "__next__", "__call__", "__contains__",
+    "__defaults__", "__kwdefaults__", "__annotations__",
 )  # fmt: skip
 _read, _write, _leave = os.read, os.write, os._exit
 
@@ -252,7 +253,7 @@ class Peer:
         if number in self._told:
             return wire.Handle(number, is_yours=False)
         self._untold.append(number)
-        return wire.Handle(number, is_yours=False, facts=standin.facts_of(value))
+        return wire.Handle(number, is_yours=False, facts=standin.facts_of(value, self._name_of))
 
     def _resolve(self, handle: "wire.Handle") -> "Any":
         if handle.is_yours:

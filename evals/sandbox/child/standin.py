@@ -46,17 +46,19 @@ class State:
     Attributes:
         peer: The talk that it belongs to.
         number: Its object's place in the other side's table.
-        tested: Whether the tests made the object themselves, and the program has not handed it back.
+        tested: Whether the tests made the object themselves.
+        handed_back: Whether the program has given it as an answer since.
         base: The mutable built-in type that its class is made from, if any.
         called: For a class, the name that the tests use for it.
     """
 
-    __slots__ = ("base", "called", "number", "peer", "tested")
+    __slots__ = ("base", "called", "handed_back", "number", "peer", "tested")
 
     def __init__(self, peer: "Peer", number: int) -> None:
         self.peer = peer
         self.number = number
         self.tested = False
+        self.handed_back = False
         self.base: type | None = None
         self.called = ""
 
@@ -97,16 +99,23 @@ def _ask(target: "Any", what: str, *arguments: "Any") -> "Any":
 # Facts.
 
 
-def facts_of(value: "Any") -> "tuple[Any, ...]":
-    """Return what the other side must know of an object to make its stand-in."""
-    kind = type(value)
+def facts_of(value: "Any", name_of: "Callable[[Any], str]") -> "tuple[Any, ...]":
+    """Return what the other side must know of an object to make its stand-in.
+
+    Args:
+        value: The object.
+        name_of: Tells the name under which the other side knows a class, if it does.
+    """
+    kind: Any = type(value)
     mro = operations.mro_of(kind)
     if type in mro:
         return _facts_of_class(value)
     if BaseException in mro:
         return "error", kind, _facts_of_error(value)
     base = next((base for base in _IMMUTABLE if base in mro), None)
-    return ("object", kind) if base is None else ("value", kind, operations.plain_value(value, base))
+    # The stand-in of an iterator is none itself, though both sides know its class.
+    told = _facts_of_class(kind) if name_of(kind) else kind
+    return ("object", told) if base is None else ("value", told, operations.plain_value(value, base))
 
 
 def _facts_of_class(kind: type) -> "tuple[Any, ...]":
@@ -166,7 +175,10 @@ def _facts_of_error(error: BaseException) -> "tuple[Any, ...]":
         if type(value) in (str, int):
             extras[name] = value
     cause = error.__cause__ if error.__cause__ is not error else None
-    return _ARGS_OF.__get__(error), cause, error.__suppress_context__ is True, extras
+    arguments = _ARGS_OF.__get__(error)
+    if isinstance(error, BaseExceptionGroup):
+        arguments = BaseExceptionGroup.message.__get__(error), BaseExceptionGroup.exceptions.__get__(error)
+    return arguments, cause, error.__suppress_context__ is True, tuple(extras.items())
 
 
 # Making.
@@ -180,6 +192,8 @@ def make(peer: "Peer", number: int, facts: "tuple[Any, ...]") -> "Any":
     """
     state = State(peer, number)
     form, kind, *rest = facts
+    if type(kind) is tuple:
+        kind = _library_class(peer, kind)
     if form == "class":
         made: Any = _made_class(state, kind, *rest)
     elif form == "error":
@@ -196,6 +210,17 @@ def make(peer: "Peer", number: int, facts: "tuple[Any, ...]") -> "Any":
         state.base = _STATES[id(kind)].base if id(kind) in _STATES else None
     _STATES[id(made)] = state
     return made
+
+
+def _library_class(peer: "Peer", facts: "tuple[Any, ...]") -> type:
+    """Return the class of the stand-ins for objects of a class that both sides know by its name."""
+    key = facts[2:4]
+    if key not in _LIBRARY_CLASSES:
+        _LIBRARY_CLASSES[key] = _made_class(State(peer, -1), *facts[1:])
+    return _LIBRARY_CLASSES[key]
+
+
+_LIBRARY_CLASSES: "dict[tuple[str, str], type]" = {}
 
 
 def _made_class(
@@ -229,6 +254,8 @@ def _made_class(
     for special in specials:
         if special in forwarded:
             namespace[special] = forwarded[special]
+    if "__call__" in specials and module in ("builtins", "functools"):
+        namespace |= {"__doc__": _Asked("__doc__", doc), "__module__": _Asked("__module__", module)}
     if name in ("function", "method_descriptor") and module == "builtins":
         namespace["__get__"] = _bound
     if "__eq__" in namespace and "__hash__" not in namespace:
@@ -256,7 +283,7 @@ def _made_class(
 
 
 def _made_error(
-    kind: type, arguments: "tuple[Any, ...]", cause: "Any", suppress: bool, extras: "dict[str, Any]"
+    kind: type, arguments: "tuple[Any, ...]", cause: "Any", suppress: bool, extras: "tuple[tuple[str, Any], ...]"
 ) -> "Any":
     if not issubclass(kind, BaseException) or type(arguments) is not tuple:
         raise TypeError("an exception that is none")
@@ -265,13 +292,13 @@ def _made_error(
         made = kind.__new__(kind, *arguments)
         if native.__module__ == "builtins":
             native.__init__(made, *arguments)  # type: ignore[misc]
-    except Exception:
-        made = BaseException.__new__(kind) if native in (BaseException, Exception) else kind.__new__(kind)
-    made.args = arguments
-    for name, value in extras.items():
+    except (TypeError, ValueError):
+        made = kind.__new__(kind)
+    _ARGS_OF.__set__(made, arguments)
+    for name, value in extras:
         if type(name) is str and not name.startswith("__"):
             try:
-                object.__setattr__(made, name, value)
+                BaseException.__setattr__(made, name, value)
             except (AttributeError, TypeError):
                 continue
     if isinstance(cause, BaseException):
@@ -292,6 +319,17 @@ def _seeming_class(self: "Any") -> type:
 
 
 _SEEMING: "dict[type, type]" = {}
+
+
+class _Asked:
+    """An attribute that functions have of their own, and their class too."""
+
+    def __init__(self, name: str, of_class: "str | None") -> None:
+        self._name = name
+        self._of_class = of_class
+
+    def __get__(self, target: "Any", kind: "Any" = None) -> "Any":
+        return self._of_class if target is None else _ask(target, "get", self._name)
 
 
 class ClassStandIn(type):
@@ -405,6 +443,8 @@ class Remote:
     def __getattr__(self, name: str) -> "Any":
         if name in ("_is_coroutine_marker", "_is_coroutine"):
             return _coroutine_mark(self, name)
+        if name == "__code__":
+            return _code(self)
         state = _state(self)
         if not state.peer.judges or state.tested:
             return _ask(self, "get", name)
@@ -419,7 +459,7 @@ class Remote:
 
     def __setattr__(self, name: str, value: "Any") -> None:
         if name.startswith("__"):
-            object.__setattr__(self, name, value)
+            super().__setattr__(name, value)
         else:
             _ask(self, "set", name, value)
 
@@ -469,13 +509,24 @@ def _copied(self: "Any", what: str) -> "Any":
     return made
 
 
+def _code(self: "Any") -> "Any":
+    """Return a code object of the shape of a function's own: its parameters' names, and what kind it is."""
+    shape = _ask(self, "code_shape")
+    arguments, positional, keywords, flags, variables, name = shape
+    return _code.__code__.replace(
+        co_argcount=arguments,
+        co_posonlyargcount=positional,
+        co_kwonlyargcount=keywords,
+        co_flags=flags,
+        co_nlocals=len(variables),
+        co_varnames=variables,
+        co_name=name,
+    )
+
+
 def _coroutine_mark(self: "Any", name: str) -> "Any":
     """Return the mark by which inspect and asyncio know a function that is no plain one as a coroutine function."""
-    try:
-        flags = _ask(_ask(self, "get", "__code__"), "get", "co_flags")
-    except AttributeError:
-        flags = 0
-    if type(flags) is int and flags & _COROUTINE_FLAG:
+    if _code(self).co_flags & _COROUTINE_FLAG:
         where, what = (
             ("inspect", "_is_coroutine_mark") if name.endswith("marker") else ("asyncio.coroutines", "_is_coroutine")
         )
@@ -500,7 +551,7 @@ def _may_decide(self: "Any", other: "Any", what: str) -> State:
     """See to it that no untested object of the program meets a value of the tests, and note it if a tested one does."""
     state = _state(self)
     if state.peer.judges:
-        if id(other) not in _STATES and not state.tested:
+        if id(other) not in _STATES and (state.handed_back or not state.tested):
             state.peer.refuse(f"the program's own {type(self).__name__} object would {what} a value of the tests")
         state.peer.relied_on_program = True
     return state
@@ -556,7 +607,7 @@ def _call(self: "Any", /, *arguments: "Any", **names_given: "Any") -> "Any":
     answer = state.peer.ask("call", self, arguments, names_given)
     if state.peer.judges:
         if id(answer) in _STATES:
-            _state(answer).tested = False
+            _state(answer).handed_back = True
         elif type(answer) is bool and arguments and id(self) in _UNTESTED_METHODS:
             state.peer.relied_on_program = True
     return answer
@@ -585,6 +636,8 @@ def _contains(self: "Any", value: "Any") -> "Any":
         state.peer.refuse(
             f"the program's own {type(self).__name__} object would say whether it holds a value of the tests"
         )
+    if state.handed_back:
+        state.peer.relied_on_program = True
     return _ask(self, "contains", value)
 
 
@@ -706,7 +759,8 @@ _OF_VALUES = {
     **{name: _by_value(name, forward) for name, forward in _ARITHMETIC.items()},
     **{name: _FORWARDED[name] for name in ("__call__", "__enter__", "__exit__")},
 }
-_CHANGING = ("__setitem__", "__delitem__", "__call__", "__enter__", "__exit__", "__hash__")
+_DECIDED_BY_CONTENT = ("__contains__", "__bool__", *_ARITHMETIC, *(f"__{name}__" for name in operations.COMPARING))
 _OF_CONTAINERS = {
-    name: forward if name in _CHANGING else _in_container(name, forward) for name, forward in _FORWARDED.items()
+    name: _in_container(name, forward) if name in _DECIDED_BY_CONTENT else forward
+    for name, forward in _FORWARDED.items()
 }

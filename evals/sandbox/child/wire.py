@@ -161,6 +161,8 @@ class Encoder:
             key = id(value)
             if key in places:
                 continue
+            if depth > MAX_DEPTH:
+                raise TooDeep
             kind = type(value)
             if kind in _ATOMS:
                 tag, form = _ATOMS[kind]
@@ -218,8 +220,6 @@ class Encoder:
         return True
 
     def _push(self, value: "Any", parts: "Any", depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            raise TooDeep
         self._kept.append(value)
         self._stack.append((value, depth))
         self._stack += [(part, depth + 1) for part in reversed(parts) if type(part) is not Handle]
