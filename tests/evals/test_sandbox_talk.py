@@ -2194,7 +2194,7 @@ FORGERIES = _cleaned(
         "reaches through a callback": (
             """
             def answer(n, g):
-                ways = '__globals__', '__builtins__', '__closure__', '__code__.co_consts', '__call__.__self__.__globals__'
+                ways = '__globals__', '__builtins__', '__closure__', '__code__.co_consts', '__call__.__self__'
                 for path in (way.split('.') for way in ways):
                     found = g
                     try:

@@ -21,6 +21,7 @@ FILE = "solution.py"
 MAX_TEXT = 2000
 OUT_OF_MEMORY_CODE = 77
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_OUR_MODULES = [file[:-3] for file in os.listdir(_HERE) if file.endswith(".py")]
 _leave = os._exit
 _name_of_type = type.__dict__["__name__"].__get__
 
@@ -68,11 +69,11 @@ def become(code: str, channel: int) -> "NoReturn":
 
 def hide_this_folder() -> None:
     """Take the sandbox's modules out of the ways to import, so that those of a program may have their names."""
-    for name, module in [*sys.modules.items()]:
-        file = getattr(module, "__file__", None)
-        if type(file) is str and os.path.dirname(file) == _HERE:
+    for name in _OUR_MODULES:
+        if os.path.dirname(getattr(sys.modules.get(name), "__file__", None) or "") == _HERE:
             del sys.modules[name]
-    sys.path[:] = [entry for entry in sys.path if entry != _HERE]
+    if _HERE in sys.path:
+        sys.path.remove(_HERE)
 
 
 def _run(code: str, module: ModuleType) -> "tuple[str, str] | None":

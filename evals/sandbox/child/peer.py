@@ -111,7 +111,7 @@ class Peer:
             number = self._number
             encoder = wire.Encoder(self._handle_of, self._name_of)
             try:
-                root = encoder.add((what, arguments))
+                root = encoder.add((what, *arguments))
             except (wire.TooLarge, wire.TooDeep) as error:
                 self._untold.clear()
                 self._cannot_send(too_deep=isinstance(error, wire.TooDeep))
@@ -211,7 +211,7 @@ class Peer:
         kind: int = _ANSWER
         value: Any
         try:
-            what, arguments = request
+            what, *arguments = request
             value = self.operations[what](*arguments)
         except (Lost, Refused, Oversized):
             raise

@@ -359,7 +359,7 @@ class ClassStandIn(type):
 
     def __call__(cls, *arguments: "Any", **names_given: "Any") -> "Any":
         state = _state(cls)
-        made = state.peer.ask("call", cls, arguments, names_given)
+        made = state.peer.ask("call", cls, arguments, names_given or None)
         if state.peer.judges and id(made) in _STATES and isinstance(made, cls):
             _state(made).tested = state.called[:1].isupper()
         return made
@@ -604,7 +604,7 @@ def _asking(what: str) -> "Callable[..., Any]":
 
 def _call(self: "Any", /, *arguments: "Any", **names_given: "Any") -> "Any":
     state = _state(self)
-    answer = state.peer.ask("call", self, arguments, names_given)
+    answer = state.peer.ask("call", self, arguments, names_given or None)
     if state.peer.judges:
         if id(answer) in _STATES:
             _state(answer).handed_back = True
