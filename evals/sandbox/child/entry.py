@@ -31,6 +31,8 @@ def tested_builtins(tests: str, defined: "set[str]") -> "list[str]":
     import ast
 
     tree = ast.parse(tests)
+    if _uses_others(tree, defined):
+        return []
     handed = {name for name in map(_handed_over, ast.walk(tree)) if name}
     subjects = [_subject(node) for node in ast.walk(tree) if _is_check(node)]
     return [
@@ -38,6 +40,17 @@ def tested_builtins(tests: str, defined: "set[str]") -> "list[str]":
         for name in candidates
         if handed == {name} or (subjects and all(_asks_for(name, subject) for subject in subjects))
     ]
+
+
+def _uses_others(tree: "Any", defined: "set[str]") -> bool:
+    """Say whether the tests use something else of the program, which a name could then be asked to judge."""
+    import ast
+
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    own = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    made = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    own |= {node.name for node in ast.walk(tree) if isinstance(node, made)}
+    return any(node.id in defined and node.id not in own and node.id not in vars(builtins) for node in names)
 
 
 def _is_check(node: "Any") -> bool:

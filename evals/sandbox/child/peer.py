@@ -11,7 +11,7 @@ The side of the tests judges: it takes only values from the other, and lets the 
 import os
 import struct
 from _thread import RLock
-from types import CodeType, FrameType, ModuleType, TracebackType
+from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class Peer:
         failure: What ended the talk: `Lost`, `Refused` or `Oversized`; None so far.
         relied_on_program: Whether an object of the program's own class has decided something.
         after_answer: Called when an answer has come, before it is used; None for nothing.
+        expects_stop: Says whether a StopIteration that came of a request is caught right there by the tests.
+        failed_assertion: An assertion of the tests that failed while the program had called them; None so far.
+        handed_over: Functions of the tests that the program was given and has not called yet, by their `id`.
     """
 
     def __init__(self, channel: int, *, judges: bool) -> None:
@@ -79,6 +82,9 @@ class Peer:
         self.failure: BaseException | None = None
         self.relied_on_program = False
         self.after_answer: Callable[[], None] | None = None
+        self.expects_stop: Callable[[], bool] = lambda: False
+        self.failed_assertion: BaseException | None = None
+        self.handed_over: dict[int, Any] = {}
         self.operations: dict[str, Callable[..., Any]] = {**operations.OPERATIONS}
         self._channel = channel
         self._lock = RLock()
@@ -132,9 +138,17 @@ class Peer:
                     self.fail(Oversized("its answer is too large or too deep to be carried", too_deep=value is True))
                 if not isinstance(value, BaseException):
                     self._broken("an exception that is none")
+                if self.judges and isinstance(value, (StopIteration, StopAsyncIteration)) and not self.expects_stop():
+                    # Let through, it would end a loop of the tests before all was tested.
+                    value = RuntimeError(f"it raised {type(value).__name__}")
+                    self._raised.append(value)
                 if standin.is_stand_in(value):
                     self._raised.append(value)
                 raise value
+
+    def is_own_assertion(self, error: "Any") -> bool:
+        """Say whether an exception is an assertion of the tests that failed, on the side of the tests."""
+        return self.judges and isinstance(error, AssertionError) and not self.is_from_there(error)
 
     def is_from_there(self, error: "BaseException | None") -> bool:
         """Say whether an exception was raised by the other side."""
@@ -212,12 +226,17 @@ class Peer:
         value: Any
         try:
             what, *arguments = request
+            if self.judges and what == "call":
+                self.handed_over.pop(id(arguments[0]), None)
             value = self.operations[what](*arguments)
         except (Lost, Refused, Oversized):
             raise
         except BaseException as error:
             if isinstance(error, MemoryError) and not self.judges:
                 kernel.use_spare_memory()
+            if self.is_own_assertion(error):
+                # The program may swallow it; the tests have failed all the same.
+                self.failed_assertion = self.failed_assertion or error
             kind, value = _RAISED, error
         with self._lock:  # Another thread of the program may be asking.
             given = {id(mutable): place for place, mutable in enumerate(mutables)}
@@ -253,6 +272,8 @@ class Peer:
         if number is None:
             number = self._number_of[id(value)] = len(self._table)
             self._table.append(value)
+            if self.judges and type(value) is FunctionType:
+                self.handed_over[id(value)] = value
         if number in self._told:
             return wire.Handle(number, is_yours=False)
         self._untold.append(number)

@@ -685,7 +685,8 @@ def _await(self: "Any") -> "Any":
 
 def _exit(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
     answer = _ask(self, "exit", error)
-    return answer if type(answer) is bool else answer is not None and bool(answer)
+    swallowed = answer if type(answer) is bool else answer is not None and bool(answer)
+    return swallowed and not _state(self).peer.is_own_assertion(error)
 
 
 async def _enter_async(self: "Any") -> "Any":
@@ -693,7 +694,8 @@ async def _enter_async(self: "Any") -> "Any":
 
 
 async def _exit_async(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
-    return _ask(self, "aexit", error)
+    swallowed = _ask(self, "aexit", error)
+    return swallowed and not _state(self).peer.is_own_assertion(error)
 
 
 async def _next_async(self: "Any") -> "Any":

@@ -157,6 +157,8 @@ def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
         return Outcome(value[0], 0, value[1])
     if told != peer.READY or type(value) is not dict:
         return Outcome("exited_early", 0, "it sent junk")
+    if compiled is not None:
+        talk.expects_stop = lambda: _catches_stop(tests)
     main = ModuleType("__main__")
     _prepare(main, tests if compiled is not None else "", value, talk)
     try:
@@ -169,7 +171,51 @@ def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
                 return Outcome("wrong_answer", *failed)
     except BaseException as error:
         return _meaning(talk.failure or _failure_behind(error, main), talk)
-    return _meaning(talk.failure, talk) if talk.failure is not None else Outcome("passed")
+    failure = talk.failure or talk.failed_assertion
+    if failure is not None:
+        return _meaning(failure, talk)
+    if any(_asserts(function) for function in talk.handed_over.values()):
+        talk.relied_on_program = True
+    return Outcome("passed")
+
+
+def _asserts(function: "Any") -> bool:
+    """Say whether a function holds an assertion."""
+    from dis import get_instructions
+
+    return any(instruction.opname == "LOAD_ASSERTION_ERROR" for instruction in get_instructions(function))
+
+
+def _catches_stop(tests: str) -> bool:
+    """Say whether the tests, where they are now, expect StopIteration: in a `try` or a `with` that names it."""
+    import ast
+
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != _FILE:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    for node in ast.walk(ast.parse(tests)):
+        if isinstance(node, ast.Try):
+            named = [handler.type for handler in node.handlers if handler.type]
+        elif isinstance(node, ast.With):
+            named = [item.context_expr for item in node.items]
+        else:
+            continue
+        names = {part.id for one in named for part in ast.walk(one) if isinstance(part, ast.Name)}
+        if names & {"StopIteration", "StopAsyncIteration"} and any(_is_at(part, frame.f_lineno) for part in node.body):
+            return True
+    return False
+
+
+def _is_at(node: "Any", line: int) -> bool:
+    """Say whether a line is in a statement that defines nothing which would run elsewhere."""
+    import ast
+
+    if not node.lineno <= line <= (node.end_lineno or line):
+        return False
+    makers = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
+    return not any(isinstance(part, makers) for part in ast.walk(node))
 
 
 def _prepare(main: ModuleType, tests: str, kinds: "dict[str, bool]", talk: "peer.Peer") -> None:
