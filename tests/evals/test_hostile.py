@@ -82,26 +82,21 @@ def _skip_unless_there_is(tier: str) -> None:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_at_tier_full(category):
-    _skip_unless_there_is("full")
-    assert _holes(run_hostile(_of(category), "full")) == {}
+# Programs that wait for a limit take most of the time: every fourth of those, and all of them where there is time.
+SHARES = [
+    ("forging", 1),
+    ("resources", 4),
+    pytest.param("resources", 1, marks=pytest.mark.slow),
+    ("reaching_out", 1),
+    ("awkward", 1),
+]
 
 
-# Programs that wait for a limit take most of the time; every third is enough where another run has all of them.
-@pytest.mark.parametrize(
-    ("category", "share"),
-    [
-        ("forging", 1),
-        ("resources", 3),
-        pytest.param("resources", 1, marks=pytest.mark.slow),
-        ("reaching_out", 1),
-        ("awkward", 1),
-    ],
-)
-def test_at_tier_confined(category, share):
-    _skip_unless_there_is("confined")
-    assert _holes(run_hostile(_of(category, share), "confined")) == {}
+@pytest.mark.parametrize("tier", ["full", "confined"])
+@pytest.mark.parametrize(("category", "share"), SHARES)
+def test_at_tier(tier, category, share):
+    _skip_unless_there_is(tier)
+    assert _holes(run_hostile(_of(category, share), tier)) == {}
 
 
 ORDINARY = """
@@ -123,16 +118,7 @@ else:
 
 
 @pytest.mark.parametrize("tier", ["full", "confined"])
-@pytest.mark.parametrize(
-    ("category", "share"),
-    [
-        ("forging", 1),
-        ("resources", 3),
-        pytest.param("resources", 1, marks=pytest.mark.slow),
-        ("reaching_out", 1),
-        ("awkward", 1),
-    ],
-)
+@pytest.mark.parametrize(("category", "share"), SHARES)
 def test_as_an_ordinary_user(as_ordinary_user, tier, category, share):
     done = as_ordinary_user(ORDINARY.format(tier=tier, category=category, share=share, open=OPEN), 500)
     assert done.returncode == 0, done.stderr
@@ -263,6 +249,18 @@ def test_what_was_laid_out_is_taken_in():
     assert CANARY_VARIABLE not in os.environ
     for folder, names in before.items():
         assert {name for name in set(os.listdir(folder)) - names if name.startswith(("evals-bait", "planted"))} == set()
+
+
+def test_what_a_killed_run_laid_out_is_taken_in_by_the_next():
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    stale = Path(f"/var/tmp/evals-bait-{gone.stdout.strip()}-x")
+    if not os.access(stale.parent, os.W_OK):
+        pytest.skip("there is no /var/tmp")
+    stale.mkdir()
+    run_hostile(_of("awkward")[:1])
+    assert not stale.exists()
 
 
 def test_outcomes_keep_the_order_and_progress_is_told():
