@@ -96,7 +96,7 @@ class Peer:
         self._stand_ins: dict[int, Any] = {}
         self._raised: list[BaseException] = []
         if judges:
-            self.operations.update(get=_guarded_get, set=_guarded_set, dir=_guarded_dir)
+            self.operations.update(call=self._guarded_call, get=_guarded_get, set=_guarded_set, dir=_guarded_dir)
         else:
             self.operations.update(operations.OF_TESTS)
 
@@ -256,6 +256,12 @@ class Peer:
                 encoder = wire.Encoder(self._handle_of, self._name_of)
                 root, message = encoder.add(value), encoder.message()
             self._send(kind, number, root, message)
+
+    def _guarded_call(self, target: "Any", arguments: "tuple[Any, ...]", names_given: "Any") -> "Any":
+        """Call for the program what the tests have handed it, and nothing that both sides know by its name."""
+        if id(target) not in self._number_of:
+            raise TypeError(f"{target!r} was not handed to the program")
+        return operations.OPERATIONS["call"](target, arguments, names_given)
 
     # Objects.
 

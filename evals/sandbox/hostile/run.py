@@ -90,7 +90,8 @@ def run_hostile(
                 if verdict and bait.told(f"{verdict.detail}\n{getattr(verdict, 'output', '')}"):
                     found.insert(0, "it read a secret")
                 found += bait.take_in()
-                excused = program.needs if verdict and getattr(verdict, "tier", "full") != "full" else ""
+                below_full = verdict is not None and getattr(verdict, "tier", "full") != "full"
+                excused = program.limitation or (program.needs if below_full else "")
                 outcomes[program.name] = Outcome(
                     program.name, program.category, not found, "; ".join(found), verdict, program.harm, excused
                 )
