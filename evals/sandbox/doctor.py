@@ -138,7 +138,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     for kind, meaning in _KINDS.items():
         table.add_row(kind, meaning, str(told["held"][kind]), str(told["tried"][kind]))
     console.print(table)
-    for title, outcomes in (("Hole", diagnosis.holes), ("Not promised at this tier", diagnosis.accepted)):
+    for title, outcomes in (("Hole", diagnosis.holes), ("Not promised", diagnosis.accepted)):
         for outcome in outcomes:
             line = f"{title}: {outcome.category}, {outcome.name}: {outcome.why}"
             console.print(escape(line), highlight=False, soft_wrap=True)
