@@ -97,11 +97,7 @@ def _awaited_next(target: "Any") -> "tuple[bool, Any]":
 
 
 def _call(target: "Any", arguments: "tuple[Any, ...]", names: "dict[str, Any] | None") -> "Any":
-    try:
-        return target(*arguments, **names) if names else target(*arguments)
-    except (StopIteration, StopAsyncIteration) as error:
-        # Let through, it would end a loop of the tests before all was tested.
-        raise RuntimeError(f"the call raised {type(error).__name__}") from error
+    return target(*arguments, **names) if names else target(*arguments)
 
 
 def _code_shape(function: "Any") -> "tuple[Any, ...]":

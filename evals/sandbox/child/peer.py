@@ -64,7 +64,8 @@ class Peer:
         judges: Whether this is the side of the tests.
         failure: What ended the talk: `Lost`, `Refused` or `Oversized`; None so far.
         relied_on_program: Whether an object of the program's own class has decided something.
-        after_answer: Called when an answer has come, before it is used; None for nothing.
+        before_request: Called before anything is asked.
+        after_answer: Called when an answer has come, before it is used, and before a request is answered.
     """
 
     def __init__(self, channel: int, *, judges: bool) -> None:
@@ -77,7 +78,8 @@ class Peer:
         self.judges = judges
         self.failure: BaseException | None = None
         self.relied_on_program = False
-        self.after_answer: Callable[[], None] | None = None
+        self.before_request: Callable[[], None] = _nothing
+        self.after_answer: Callable[[], None] = _nothing
         self.operations: dict[str, Callable[..., Any]] = {**operations.OPERATIONS}
         self._channel = channel
         self._lock = RLock()
@@ -106,6 +108,7 @@ class Peer:
         with self._lock:
             if self.failure is not None:
                 raise self.failure
+            self.before_request()
             self._number += 1
             number = self._number
             encoder = wire.Encoder(self._handle_of, self._name_of)
@@ -123,15 +126,18 @@ class Peer:
                 if came != number or kind not in (_ANSWER, _RAISED, _OVERSIZED):
                     self._broken("an answer that was not asked for")
                 value = self._decoded(root, data, encoder.mutables)[0]
-                if self.after_answer is not None and what != "printed":
-                    self.after_answer()
+                self.after_answer()
                 if kind == _ANSWER:
                     return value
                 if kind == _OVERSIZED:
                     self.fail(Oversized("its answer is too large or too deep to be carried", too_deep=value is True))
                 if not isinstance(value, BaseException):
                     self._broken("an exception that is none")
-                if standin.is_stand_in(value):
+                if isinstance(value, (StopIteration, StopAsyncIteration)):
+                    # Let through, it would end a loop of the tests before all was tested.
+                    value = RuntimeError(f"the program raised {type(value).__name__}")
+                    self._raised.append(value)
+                elif standin.is_stand_in(value):
                     self._raised.append(value)
                 raise value
 
@@ -206,6 +212,7 @@ class Peer:
 
     def _answer(self, number: int, root: int, data: bytes) -> None:
         request, mutables = self._decoded(root, data, [])
+        self.after_answer()
         before = [wire.content(mutable, type(mutable)) for mutable in mutables]
         kind: int = _ANSWER
         value: Any
@@ -313,6 +320,10 @@ class Peer:
             self._broken(f"junk ({error})")
         except wire.TooLarge:
             self.fail(Oversized("its answer is too large to be taken in", too_deep=False))
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _holds(mutable: "Any", before: "list[Any]") -> bool:
