@@ -1152,6 +1152,68 @@ HONEST = _cleaned(
             "def f(*a, **k): return a, k",
             "assert f(1, *[2], b=3, **{'c': 4}) == ((1, 2), {'b': 3, 'c': 4})",
         ),
+        "compares by its own rule": (
+            """
+            from collections import Counter
+            import math
+            def f(x): return Counter(x)
+            """,
+            "assert f('ab') == Counter('ba') and math.sqrt(4) == 2",
+        ),
+        "prints where the tests catch it": (
+            """
+            def f(x):
+                print("got", x)
+                return x
+            def g(h):
+                print("before")
+                h()
+                print("after")
+            """,
+            """
+            import contextlib, io
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                assert f(1) == 1
+                print("between")
+                f(2)
+                g(lambda: print("in"))
+            assert out.getvalue() == "got 1\\nbetween\\ngot 2\\nbefore\\nin\\nafter\\n", out.getvalue()
+            f(3)
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                f(4)
+            assert out.getvalue() == "got 4\\n"
+            """,
+        ),
+        "reads what the tests put in": (
+            """
+            import sys
+            def f(): return int(input("n? ")) + 1
+            def g(): return [line.strip() for line in sys.stdin]
+            """,
+            """
+            import io, sys
+            from unittest.mock import patch
+            with patch("builtins.input", side_effect=["3", "4"]) as asked:
+                assert f() == 4 and f() == 5
+            asked.assert_called_with("n? ")
+            usual, sys.stdin = sys.stdin, io.StringIO("7\\na\\nb\\n")
+            assert f() == 8
+            assert g() == ["a", "b"]
+            sys.stdin = usual
+            """,
+        ),
+        "patches a name of the program": (
+            """
+            def rate(): return 2
+            def cost(x): return x * rate()
+            """,
+            """
+            from unittest.mock import patch
+            with patch("solution.rate", return_value=10):
+                assert cost(3) == 30
+            assert cost(3) == 6
+            """,
+        ),
         "patches with mock": (
             """
             import random
@@ -1218,6 +1280,14 @@ NOTED = _cleaned(
             def f(): return P(3)
             """,
             "assert f() == P(3) and P(1) < P(2) and f() in [P(3)] and len({P(1), P(1)}) == 1",
+        ),
+        "text of its own": (
+            """
+            class Ci(str):
+                def __eq__(self, other): return self.lower() == other.lower()
+                __hash__ = str.__hash__
+            """,
+            "assert Ci('A') == 'a'",
         ),
         "truth": (
             """
@@ -2179,6 +2249,56 @@ FORGERIES = _cleaned(
             def answer(n): raise S
             """,
             "assert all(map(lambda n: answer(n) == n * n, [3, 4]))",
+        ),
+        "stops the loop, by a property": (
+            """
+            class A:
+                @property
+                def value(self): raise StopIteration
+                def __getitem__(self, i): raise StopIteration
+                def __len__(self): raise StopIteration
+            def answer(n): return A()
+            """,
+            "assert all(map(lambda n: answer(n).value == n * n, [3, 4]))",
+        ),
+        "stops the loop, by an item": (
+            """
+            class A:
+                def __getitem__(self, i): raise StopIteration
+            def answer(n): return A()
+            """,
+            "assert all(map(lambda n: answer(n)[0] == n * n, [3, 4]))",
+        ),
+        "skips the test": (
+            """
+            import unittest
+            def answer(n): raise unittest.SkipTest("not today")
+            """,
+            """
+            import unittest
+            class T(unittest.TestCase):
+                def test(self): self.assertEqual(answer(3), 9)
+            unittest.main()
+            """,
+        ),
+        "cancels": (
+            """
+            import asyncio
+            async def answer(n): raise asyncio.CancelledError
+            """,
+            """
+            import asyncio
+            async def main(): assert await answer(3) == 9
+            asyncio.run(main())
+            """,
+        ),
+        "own math": (
+            """
+            import math
+            math.isclose = lambda *a, **k: True
+            def answer(n): return 0.0
+            """,
+            "assert math.isclose(answer(3), 9.0)",
         ),
         "changes the tests' names": (
             """

@@ -11,10 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import kernel, peer
+    from evals.sandbox.child import kernel, peer, streams
 else:
     import kernel
     import peer
+    import streams
 
 MODULE = "solution"
 FILE = "solution.py"
@@ -102,20 +103,16 @@ def _kinds_of_names(scope: "dict[str, Any]") -> "dict[str, bool]":
 
 def _own_operations(scope: "dict[str, Any]") -> "dict[str, Any]":
     """Return what only this process can be asked for."""
-    shown: list[Any] = []
 
     def look_up(name: str) -> "tuple[bool, Any]":
         return (True, scope[name]) if name in scope else (False, None)
 
-    def take_printed() -> str:
-        from io import StringIO
-
-        text = shown[0].getvalue() if shown else ""
-        shown[:] = [StringIO()]
-        sys.stdout = shown[0]
-        return text
-
-    return {"global": look_up, "set_global": scope.__setitem__, "printed": take_printed}
+    return {
+        "global": look_up,
+        "set_global": scope.__setitem__,
+        "del_global": scope.__delitem__,
+        **streams.operations(),
+    }
 
 
 def status_of(error: BaseException) -> str:

@@ -42,12 +42,7 @@ def first_failure(examples: "list[Example]", scope: "dict[str, Any]", talk: "Pee
 
     checker, wrote = doctest.OutputChecker(), StringIO()
 
-    def take_printed() -> None:
-        wrote.write(str(talk.ask("printed")))
-
     usual, sys.displayhook = (sys.stdout, sys.displayhook), sys.__displayhook__
-    talk.ask("printed")
-    talk.after_answer = take_printed
     sys.stdout = wrote
     try:
         for example in examples:
@@ -73,7 +68,6 @@ def first_failure(examples: "list[Example]", scope: "dict[str, Any]", talk: "Pee
                 return example.lineno + 1, told
     finally:
         sys.stdout, sys.displayhook = usual
-        talk.after_answer = None
     return None
 
 

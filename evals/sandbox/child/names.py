@@ -40,6 +40,11 @@ def _shared() -> "dict[str, Any]":
     return known
 
 
+# Where the tests lean on an import of the program, they get the module itself.
+_PURE_MODULES = (
+    "math", "cmath", "random", "string", "re", "itertools", "functools", "collections", "heapq", "bisect", "operator",
+    "json", "datetime", "time", "statistics", "decimal", "fractions", "copy", "typing", "numpy",
+)  # fmt: skip
 _SHARED = _shared()
 _NAME_OF = {id(value): name for name, value in _SHARED.items() if type(value) is not tuple}
 _LATER = {name: value for name, value in _SHARED.items() if type(value) is tuple}
@@ -52,6 +57,8 @@ def shared_name(value: "Any") -> str:
     name = _NAME_OF.get(id(value))
     if name is not None:
         return name
+    if type(value) is ModuleType:
+        return next((f"module:{one}" for one in _PURE_MODULES if sys.modules.get(one) is value), "")
     if type(value) is type:
         for name, (module, attribute) in _LATER.items():
             if getattr(sys.modules.get(module), attribute, None) is value:
@@ -65,6 +72,12 @@ def shared(name: str) -> "Any":
     Raises:
         LookupError: If there is no such thing.
     """
+    if name.startswith("module:") and name[7:] in _PURE_MODULES:
+        try:
+            __import__(name[7:])
+        except ImportError:
+            raise LookupError(name) from None
+        return sys.modules[name[7:]]
     value = _SHARED[name]
     if type(value) is tuple:
         module, attribute = value

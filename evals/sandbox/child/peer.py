@@ -65,7 +65,8 @@ class Peer:
         judges: Whether this is the side of the tests.
         failure: What ended the talk: `Lost`, `Refused` or `Oversized`; None so far.
         relied_on_program: Whether an object of the program's own class has decided something.
-        after_answer: Called when an answer has come, before it is used; None for nothing.
+        before_request: Called before anything is asked.
+        after_answer: Called when an answer has come, before it is used, and before a request is answered.
         expects_stop: Says whether a StopIteration that came of a request is caught right there by the tests.
         failed_assertion: An assertion of the tests that failed while the program had called them; None so far.
         handed_over: Functions of the tests that the program was given and has not called yet, by their `id`.
@@ -81,7 +82,8 @@ class Peer:
         self.judges = judges
         self.failure: BaseException | None = None
         self.relied_on_program = False
-        self.after_answer: Callable[[], None] | None = None
+        self.before_request: Callable[[], None] = _nothing
+        self.after_answer: Callable[[], None] = _nothing
         self.expects_stop: Callable[[], bool] = lambda: False
         self.failed_assertion: BaseException | None = None
         self.handed_over: dict[int, Any] = {}
@@ -113,6 +115,7 @@ class Peer:
         with self._lock:
             if self.failure is not None:
                 raise self.failure
+            self.before_request()
             self._number += 1
             number = self._number
             encoder = wire.Encoder(self._handle_of, self._name_of)
@@ -130,8 +133,7 @@ class Peer:
                 if came != number or kind not in (_ANSWER, _RAISED, _OVERSIZED):
                     self._broken("an answer that was not asked for")
                 value = self._decoded(root, data, encoder.mutables)[0]
-                if self.after_answer is not None and what != "printed":
-                    self.after_answer()
+                self.after_answer()
                 if kind == _ANSWER:
                     return value
                 if kind == _OVERSIZED:
@@ -142,7 +144,7 @@ class Peer:
                     # Let through, it would end a loop of the tests before all was tested.
                     value = RuntimeError(f"it raised {type(value).__name__}")
                     self._raised.append(value)
-                if standin.is_stand_in(value):
+                elif standin.is_stand_in(value):
                     self._raised.append(value)
                 raise value
 
@@ -221,6 +223,7 @@ class Peer:
 
     def _answer(self, number: int, root: int, data: bytes) -> None:
         request, mutables = self._decoded(root, data, [])
+        self.after_answer()
         before = [wire.content(mutable, type(mutable)) for mutable in mutables]
         kind: int = _ANSWER
         value: Any
@@ -343,6 +346,10 @@ class Peer:
             self._broken(f"junk ({error})")
         except wire.TooLarge:
             self.fail(Oversized("its answer is too large to be taken in", too_deep=False))
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _holds(mutable: "Any", before: "list[Any]") -> bool:

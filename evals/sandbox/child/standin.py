@@ -10,6 +10,7 @@ or compute with the two, its class would have the last word: that is refused, un
 themselves from a class (one whose name they wrote with a capital letter); then it is noted.
 """
 
+import builtins
 import sys
 from collections import deque
 
@@ -38,6 +39,12 @@ _MUTATORS = (
 )  # fmt: skip
 _EXTRA_OF_ERRORS = ("name", "path", "filename", "filename2", "code", "value")
 _COROUTINE_FLAG = 0x80
+# Modules whose exceptions are the tests' own too. Others, as unittest's, would tell the tests what to do.
+_MODULES_OF_ERRORS = (
+    "json", "decimal", "_decimal", "dataclasses", "subprocess", "concurrent", "queue", "_queue", "statistics", "struct",
+    "re", "csv", "_csv", "configparser", "binascii", "zlib", "pickle", "_pickle", "copy", "sqlite3", "urllib", "xml",
+    "shutil", "socket", "ssl", "email", "http", "graphlib", "tomllib", "zipfile", "tarfile", "ipaddress", "io",
+)  # fmt: skip
 
 
 class State:
@@ -122,12 +129,15 @@ def _facts_of_class(kind: type) -> "tuple[Any, ...]":
     mro = operations.mro_of(kind)
     base = next((base for base in _BASE_KINDS.values() if base in mro), None)
     is_error = BaseException in mro
-    library = [one for one in mro if one.__module__ == "builtins" and (is_error or one is object)]
+    # What built-in types bring along is there already, but for those whose content can change.
+    brings = is_error or base in _IMMUTABLE
+    library = [one for one in mro if one.__module__ == "builtins" and (brings or one is object)]
     seen = {name for one in mro if one not in library for name in operations.own_names(one)}
     unhashable = next((own["__hash__"] for own in map(operations.own_names, mro) if "__hash__" in own), None) is None
     # A class of the program's own may have a method `send` that is no generator's.
     of_python = kind.__module__ == "builtins"
     names_told = tuple(name for name in _FORWARDED if name in seen and (of_python or name.startswith("__")))
+    names_told += ("__str__",) if is_error and "__str__" in seen else ()
     about = operations.own_names(kind)
     doc = about.get("__doc__")
     return (
@@ -143,6 +153,7 @@ def _facts_of_class(kind: type) -> "tuple[Any, ...]":
     )
 
 
+_ERRORS = {value for value in vars(builtins).values() if type(value) is type and issubclass(value, BaseException)}
 _TYPE_NAMES = {name: type.__dict__[name] for name in ("__name__", "__qualname__", "__module__")}
 
 
@@ -238,7 +249,7 @@ def _made_class(
 ) -> type:
     if library_error:
         where, _, path = library_error.partition(":")
-        known = getattr(sys.modules.get(where), path, None)
+        known = getattr(sys.modules.get(where), path, None) if where.split(".")[0] in _MODULES_OF_ERRORS else None
         if isinstance(known, type) and issubclass(known, BaseException):
             return known
     base = _BASE_KINDS.get(base_name)
@@ -274,6 +285,9 @@ def _made_class(
         plain = next((one for one in _IMMUTABLE if one is base), None)
         error = next((one for one in bases if issubclass(one, BaseException)), None)
         made = type.__new__(ClassStandIn, name, (Remote, *(one for one in (plain, error) if one)), namespace)
+    native_error = next((one for one in operations.mro_of(made) if one in _ERRORS), None)
+    if native_error is not None and "__str__" not in specials:
+        type.__setattr__(made, "__str__", native_error.__str__)
     if abstract and "collections.abc" in sys.modules:
         for one in abstract:
             abc = getattr(sys.modules["collections.abc"], one, None)
@@ -758,7 +772,7 @@ def _in_container(name: str, forward: "Callable[..., Any]") -> "Callable[..., An
 
 
 _OF_VALUES = {
-    **{name: _by_value(name, forward) for name, forward in _ARITHMETIC.items()},
+    **{name: _by_value(name, forward) for name, forward in _FORWARDED.items()},
     **{name: _FORWARDED[name] for name in ("__call__", "__enter__", "__exit__")},
 }
 _DECIDED_BY_CONTENT = ("__contains__", "__bool__", *_ARITHMETIC, *(f"__{name}__" for name in operations.COMPARING))

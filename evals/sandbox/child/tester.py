@@ -12,13 +12,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import candidate, entry, examples, peer, standin
+    from evals.sandbox.child import candidate, entry, examples, peer, standin, streams
 else:
     import candidate
     import entry
     import examples
     import peer
     import standin
+    import streams
 
 _FILE = examples.FILE
 _FAILURES = ("syntax_error", "exception", "exited_early", "out_of_memory", "missing_dependency")
@@ -80,6 +81,10 @@ class _Program(ModuleType):
             super().__setattr__(name, value)
             return
         self._talk.ask("set_global", name, value)
+        self._known.pop(name, None)
+
+    def __delattr__(self, name: str) -> None:
+        self._talk.ask("del_global", name)
         self._known.pop(name, None)
 
     def __dir__(self) -> "list[str]":
@@ -230,6 +235,7 @@ def _prepare(main: ModuleType, tests: str, kinds: "dict[str, bool]", talk: "peer
     sys.modules[candidate.MODULE] = program
     sys.modules["__main__"] = main
     main.__dict__["__builtins__"] = known
+    streams.Followed(talk)
 
 
 def _run_forgotten_cases(main: ModuleType) -> None:
