@@ -48,10 +48,8 @@ def test_the_nearest_rows_are_those_that_a_comparison_of_all_pairs_finds(thresho
     }
     assert set(found) <= set(expected)
     assert all(expected[row] == pair for row, pair in found.items())
-    missed = set(expected) - set(found)
-    # MinHash may miss a pair just at the threshold, none that is clearly above.
-    assert [row for row in missed if _similarity(scored[row], trained[expected[row][0]]) > threshold + 0.1] == []
-    assert len(missed) <= 0.05 * len(expected)
+    # MinHash may miss a pair at the threshold, seldom.
+    assert len(set(expected) - set(found)) <= 0.02 * len(expected)
 
 
 def test_one_changed_word_in_a_long_row_is_near_and_a_short_row_is_not():
