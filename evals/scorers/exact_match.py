@@ -1,36 +1,57 @@
-"""Exact match, after taking off what an editor would."""
+"""Exact match in three forms: as it is, after taking off what an editor would, and as a syntax tree."""
 
 from __future__ import annotations
 
+import ast
+import platform
 from collections.abc import Sequence
+from typing import Literal
 
-from evals.errors import EvalError
+from evals.python_source import parse_python, with_unix_line_ends
+from evals.scorers.score import Score, require_pairs
+
+Form = Literal["raw", "stripped", "ast"]
 
 
-def is_exact_match(prediction: str, reference: str) -> bool:
-    """Say whether two texts are the same once line ends are `\\n` and outer white space is gone.
-
-    White space inside the text counts, indentation after the first line included.
+def is_exact_match(prediction: str, reference: str, form: Form = "stripped") -> bool:
+    """Say whether two texts are the same.
 
     Args:
         prediction: What was generated.
         reference: What was wanted.
+        form: What may differ. `raw`: nothing. `stripped`: line ends and outer white space; white space inside the
+            text counts, indentation after the first line included. `ast`: whatever leaves Python's syntax tree
+            the same (comments, quotes, blank lines, line breaks, the width of the indentation); docstrings, names
+            and the order of statements count. Texts that are no Python are compared as with `stripped`.
 
     Returns:
         True if they match.
+
+    Examples:
+        >>> is_exact_match("x = 'a'  # why", 'x="a"', form="ast")
+        True
+        >>> is_exact_match("x = 1\\n", "x = 1", form="raw")
+        False
     """
-    return _normal(prediction) == _normal(reference)
+    if prediction == reference:
+        return True
+    if form == "raw":
+        return False
+    if _stripped(prediction) == _stripped(reference):
+        return True
+    return form == "ast" and _same_tree(prediction, reference)
 
 
-def exact_match(predictions: Sequence[str], references: Sequence[str]) -> float:
+def exact_match(predictions: Sequence[str], references: Sequence[str], form: Form = "stripped") -> Score:
     """Return the share of predictions that equal their reference.
 
     Args:
         predictions: What was generated, at least one text.
         references: One reference for each prediction.
+        form: `raw`, `stripped` or `ast`; `is_exact_match` says what each lets pass.
 
     Returns:
-        A fraction, 0 to 1; `is_exact_match` says what counts as equal.
+        A fraction, 0 to 1, with its signature.
 
     Raises:
         EvalError: If the lengths differ or there is nothing to score.
@@ -39,14 +60,26 @@ def exact_match(predictions: Sequence[str], references: Sequence[str]) -> float:
         >>> exact_match(["x = 1\\n", "x = 2"], ["x = 1", "x = 1"])
         0.5
     """
-    if not predictions or len(predictions) != len(references):
-        raise EvalError(
-            f"Exact match needs one reference for each prediction and at least one of them; "
-            f"it got {len(predictions)} predictions and {len(references)} references."
-        )
-    pairs = zip(predictions, references, strict=True)
-    return sum(is_exact_match(prediction, reference) for prediction, reference in pairs) / len(predictions)
+    require_pairs("Exact match", predictions, references)
+    rows = [is_exact_match(*pair, form) for pair in zip(predictions, references, strict=True)]
+    return Score(sum(rows) / len(rows), rows, signature(form))
 
 
-def _normal(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+def signature(form: Form = "stripped") -> str:
+    """Return the settings and versions that the number depends on."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"form:ast|docstrings:yes|else:stripped|python:{python}" if form == "ast" else f"form:{form}"
+
+
+def _stripped(text: str) -> str:
+    return with_unix_line_ends(text).strip()
+
+
+def _same_tree(prediction: str, reference: str) -> bool:
+    one, other = parse_python(prediction), parse_python(reference)
+    if one is None or other is None:
+        return False
+    try:
+        return ast.dump(one) == ast.dump(other)
+    except (RecursionError, MemoryError, ValueError):  # The last for whole numbers too long to be written.
+        return False
