@@ -168,8 +168,9 @@ def evaluate_gate(gate: Gate, summary: Mapping[str, Any]) -> GateResult:
                 return GateResult(False, None, f"{gate.text} fails: there is no {kind} {part!r}, only {there}")
             break
     if value is None:
-        reason = "no value, it was not tested" if gate.path[-1] in ("word", "p_value") or "interval" in gate.path else "no value"
-        return GateResult(False, None, f"{gate.text} fails: there is {reason}")
+        untested = gate.path[-1] in ("word", "p_value") or "interval" in gate.path
+        reason = "the difference was not tested against chance" if untested else "there is no value"
+        return GateResult(False, None, f"{gate.text} fails: {reason}")
     if isinstance(value, str) != isinstance(gate.value, str):
         return GateResult(False, None, f"{gate.text} fails: {value!r} cannot be compared with {gate.value!r}")
     holds = bool(OPERATORS[gate.operator](value, gate.value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -92,6 +93,7 @@ class Evaluation:
         rows: Its rows; empty where they come from a run that is not there.
         sides: The sides that there are answers of, or should be.
         run: The run folder; None if the answers are in files.
+        workers: How many programs run at a time.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class Evaluation:
         self.suite = suite
         self.run = suite.run_folder(run)
         self._tier = tier or suite.tier
-        self._workers = workers
+        self.workers = workers or len(os.sched_getaffinity(0))
         self.paths = self._prediction_paths()
         self.sides = tuple(self.paths)
         lines = {side: read_lines(path) if path.is_file() else [] for side, path in self.paths.items()}
@@ -228,7 +230,7 @@ class Evaluation:
             else:
                 place = hashlib.sha256(str(suite.path.resolve()).encode()).hexdigest()[:8]
                 store = VerdictStore.of_user(f"{suite.name}-{place}")
-            self._sandbox = store.sandbox(suite.limits, self._workers, self._tier, suite.packages)
+            self._sandbox = store.sandbox(suite.limits, self.workers, self._tier, suite.packages)
         return self._sandbox
 
     def close(self) -> None:
@@ -296,8 +298,7 @@ class Evaluation:
         for row in rows:
             name = str(row.row_id)
             sides = {
-                side: [judged[name, side, answer.sample] for answer in self._answers[side][name]]
-                for side in self.sides
+                side: [judged[name, side, answer.sample] for answer in self._answers[side][name]] for side in self.sides
             }
             self._outcomes[name] = RowOutcome(row, not isinstance(self._checks[name], NoTests), sides)
 

@@ -1,21 +1,21 @@
 """A suite: which rows, whose answers, how they are scored, and what must hold. Read strictly from YAML.
 
-    rows: {source: exercises.jsonl}
-    predictions: {run: runs/latest}
-    scorers: [pass@1, code_bleu]
-    limits: {cpu_seconds: 3}
-    gates:
-      - pass@1.tuned >= 0.30
-      - verdict == better
+rows: {source: exercises.jsonl}
+predictions: {run: runs/latest}
+scorers: [pass@1, code_bleu]
+limits: {cpu_seconds: 3}
+gates:
+  - pass@1.tuned >= 0.30
+  - verdict == better
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
@@ -41,7 +41,7 @@ class RowsSection(_Section):
     """Where the rows come from."""
 
     source: str = "run"
-    """`run` (those that a run folder keeps for its test), a file, `package:NAME/PATH`, or a data set's id on the Hub."""
+    """`run` (those that a run folder keeps for its test), a file, `package:NAME/PATH`, or an id on the Hub."""
     split: str = "train"
     """Which split of a data set on the Hub."""
     columns: dict[str, str] = {}
@@ -80,14 +80,14 @@ class ExtractionSection(_Section):
     `auto`: the block where it defines the row's `entry_point`, else the continuation."""
 
 
-def _limits_section() -> type[BaseModel]:
-    kinds: dict[str, Any] = {
-        one.name: (type(one.default) | int, one.default) for one in fields(Limits) if one.default is not MISSING
-    }
-    return create_model("LimitsSection", __base__=_Section, **kinds)
+if TYPE_CHECKING:
 
-
-LimitsSection = _limits_section()
+    class LimitsSection(_Section):
+        """What each program may use: the fields of `Limits`."""
+else:
+    LimitsSection = create_model(
+        "LimitsSection", __base__=_Section, **{one.name: (type(one.default), one.default) for one in fields(Limits)}
+    )
 
 
 class _SuiteFile(_Section):
@@ -100,7 +100,7 @@ class _SuiteFile(_Section):
     predictions: PredictionsSection = PredictionsSection()
     extraction: ExtractionSection = ExtractionSection()
     scorers: list[str] = Field(["pass@1", "bleu", "exact_match"], min_length=1)
-    limits: LimitsSection = LimitsSection()  # type: ignore[valid-type]
+    limits: LimitsSection = LimitsSection()
     tier: Literal["full", "confined", "limited"] | None = None
     packages: list[str] = []
     gates: list[str] = []
