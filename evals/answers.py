@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.errors import EvalError
-from evals.extract import extract_code
+from evals.extract import Extraction, extract
 from evals.parsing import parse_python
 from evals.rows import SourceRow, content_key, json_lines
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from evals.suite import SuiteRow
 
 _CONTENT = ("instruction", "input", "output")
+_FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _answer(line: SourceRow, row: SuiteRow) -> Answer:
     return Answer(line.values["completion"], settings_hash, sample, key, line.where)
 
 
-def program_of(completion: str, row: dict[str, Any], mode: str) -> tuple[str, str]:
+def program_of(completion: str, row: dict[str, Any], mode: str) -> Extraction:
     """Find the program in an answer.
 
     Args:
@@ -133,23 +135,24 @@ def program_of(completion: str, row: dict[str, Any], mode: str) -> tuple[str, st
         The program, and how it was found.
 
     Examples:
-        >>> program_of("    return 1", {"prompt": "def f():\\n", "entry_point": "f"}, "auto")
-        ('def f():\\n    return 1', 'continuation')
+        >>> program_of("    return 1", {"prompt": "def f():\\n", "entry_point": "f"}, "auto").code
+        'def f():\\n    return 1'
     """
     prompt = str(row.get("prompt") or "")
     if mode == "raw":
-        return completion, "raw"
+        return Extraction(completion, "the answer as it is", found=bool(completion.strip()))
     if mode == "continuation":
-        return prompt + completion, "continuation"
-    code = extract_code(completion)
+        return Extraction(prompt + completion, "the prompt and its continuation")
+    extracted = extract(completion)
     if mode == "block":
-        return code, "block"
+        return extracted
     entry_point = row.get("entry_point")
-    if isinstance(entry_point, str) and _defines(code, entry_point):
-        return _with_preamble(code, prompt, entry_point), "block"
+    if isinstance(entry_point, str) and _defines(extracted.code, entry_point):
+        return replace(extracted, code=_with_preamble(extracted.code, prompt, entry_point))
     if not prompt:
-        return code, "block"
-    return prompt + completion, "continuation"
+        return extracted
+    body = extracted.code if _FENCE.search(completion) else completion
+    return Extraction(prompt + body, "the prompt and its continuation", extracted.language, extracted.alternatives)
 
 
 def _defines(code: str, name: str) -> bool:

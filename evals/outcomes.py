@@ -14,6 +14,7 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import evals
 from evals.answers import Answer, answers_to, program_of, read_lines
 from evals.checks import Check, NoTests, check_of, judge_many
 from evals.errors import EvalError
+from evals.extract import Extraction
 from evals.ladder import CLIMBED, climb
 from evals.rows import SourceRow, json_lines
 from evals.sandbox import protections
@@ -29,9 +31,15 @@ from evals.suite import SHIPPED, SIDES, Suite, SuiteRow, suite_rows
 
 Progress = Callable[[int, int], None]
 UNJUDGED = ("harness_error", "inconclusive")
+NO_CODE = "no_code_found"
 SHOWN_PROBLEMS = 20
 _DIGITS = 6
-_TEXT_SCORERS = ("bleu", "code_bleu", "chrf", "exact_match", "edit_similarity")
+_CORPUS_SCORERS = ("bleu", "code_bleu", "chrf")
+_ROW_SCORERS = ("exact_match", "edit_similarity")
+_NOT_RUN: dict[str, Any] = {
+    **dict.fromkeys(("cpu_seconds", "wall_seconds"), 0.0), "memory_bytes": 0, "tier": "", "relied_on_program": False,
+    "language": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,9 @@ class Judged:
 
     Attributes:
         answer: What the model wrote.
-        code: The program found in it.
-        extraction: How it was found.
-        status: A verdict's status, or a ladder's where the row has no tests.
+        extraction: The program found in it, and how.
+        status: A verdict's status, or a ladder's where the row has no tests; `no_code_found` where an answer with
+            tests to pass holds no program.
         detail: The failing assertion, or what kept the answer from the next rung.
         passed: Whether it passed its tests, or came as far on the ladder as its row can show; None where that was not
             judged.
@@ -51,13 +59,17 @@ class Judged:
     """
 
     answer: Answer
-    code: str
-    extraction: str
+    extraction: Extraction
     status: str
     detail: str
     passed: bool | None
     rung: int | None
     figures: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        """The program."""
+        return self.extraction.code
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,21 @@ class RowOutcome:
     def judged(self) -> bool:
         """Whether the sandbox could say something of every answer."""
         return all(one.status not in UNJUDGED for answers in self.sides.values() for one in answers)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A program that is to be judged."""
+
+    row: SuiteRow
+    side: str
+    answer: Answer
+    found: Extraction
+
+    @property
+    def name(self) -> tuple[str, str, int]:
+        """What tells it apart."""
+        return str(self.row.row_id), self.side, self.answer.sample
 
 
 class Evaluation:
@@ -265,35 +292,35 @@ class Evaluation:
         return [self._outcomes[str(row.row_id)] for row in rows]
 
     def _judge(self, rows: Sequence[SuiteRow], progress: Progress | None) -> None:
-        tested: list[tuple[SuiteRow, str, Answer, str, str]] = []
-        climbing: list[tuple[SuiteRow, str, Answer, str, str]] = []
+        judged: dict[tuple[str, str, int], Judged] = {}
+        tested: list[_Asked] = []
+        climbing: list[_Asked] = []
         for row in rows:
-            kind = climbing if isinstance(self._checks[str(row.row_id)], NoTests) else tested
+            has_tests = not isinstance(self._checks[str(row.row_id)], NoTests)
             for side in self.sides:
                 for answer in self._answers[side][str(row.row_id)]:
-                    code, how = program_of(answer.completion, row.values, self.suite.extraction.mode)
-                    kind.append((row, side, answer, code, how))
-        judged: dict[tuple[str, str, int], Judged] = {}
+                    found = program_of(answer.completion, row.values, self.suite.extraction.mode)
+                    asked = _Asked(row, side, answer, found)
+                    if found.found or not has_tests:
+                        (tested if has_tests else climbing).append(asked)
+                    else:
+                        judged[asked.name] = Judged(answer, found, NO_CODE, found.reason, False, None, _NOT_RUN)
         if tested:
-            items = [(self._checks[str(row.row_id)], code) for row, _, _, code, _ in tested]
-            for (row, side, answer, code, how), verdict in zip(
-                tested, judge_many(items, self.sandbox, progress), strict=True
-            ):
+            items = [(self._checks[str(asked.row.row_id)], asked.found.code) for asked in tested]
+            for asked, verdict in zip(tested, judge_many(items, self.sandbox, progress), strict=True):
                 passed = None if verdict.status in UNJUDGED else verdict.passed
                 figures = _figures(verdict) | {"relied_on_program": verdict.relied_on_program, "language": "python"}
-                judged[str(row.row_id), side, answer.sample] = Judged(
-                    answer, code, how, verdict.status, verdict.detail, passed, None, figures
+                judged[asked.name] = Judged(
+                    asked.answer, asked.found, verdict.status, verdict.detail, passed, None, figures
                 )
         if climbing:
-            asked = [{**row.values, "code": code} for row, _, _, code, _ in climbing]
-            for (row, side, answer, code, how), ladder in zip(
-                climbing, climb(asked, self.sandbox, progress), strict=True
-            ):
+            programs = [{**asked.row.values, "code": asked.found.code} for asked in climbing]
+            for asked, ladder in zip(climbing, climb(programs, self.sandbox, progress), strict=True):
                 reached = ladder.rung is not None and ladder.highest is not None and ladder.rung >= ladder.highest
                 passed = reached if ladder.status == CLIMBED else None
                 figures = _figures(ladder) | {"relied_on_program": False, "language": ladder.language}
-                judged[str(row.row_id), side, answer.sample] = Judged(
-                    answer, code, how, ladder.status, ladder.reason, passed, ladder.rung, figures
+                judged[asked.name] = Judged(
+                    asked.answer, asked.found, ladder.status, ladder.reason, passed, ladder.rung, figures
                 )
         for row in rows:
             name = str(row.row_id)
@@ -376,7 +403,11 @@ class Evaluation:
                         "tests": values["tests"] if isinstance(values.get("tests"), str) else "",
                         "completion": first.answer.completion,
                         "code": first.code,
-                        "extraction": {"reason": first.extraction, "alternatives": []},
+                        "extraction": {
+                            "reason": first.extraction.reason,
+                            "alternatives": list(first.extraction.alternatives),
+                            "language": first.extraction.language,
+                        },
                         "language": first.figures["language"],
                         "status": first.status,
                         "detail": first.detail,
@@ -393,61 +424,99 @@ class Evaluation:
     def _metrics(
         self, outcomes: Sequence[RowOutcome], signatures: dict[str, str], warnings: list[str]
     ) -> dict[str, dict[str, Any]]:
-        metrics: dict[str, dict[str, Any]] = {}
+        measured: dict[str, Measured] = {}
         for name in self.suite.scorers:
-            if name in _TEXT_SCORERS:
+            if name in _CORPUS_SCORERS or name in _ROW_SCORERS:
                 rows = [outcome for outcome in outcomes if outcome.row.values["output"].strip()]
-                scores = {side: _text_scores(name, rows, side) for side in self.sides} if rows else {}
+                if rows:
+                    measured[name] = {side: _text_scores(name, rows, side) for side in self.sides}
             else:
                 rows = [outcome for outcome in outcomes if outcome.tested and outcome.judged]
                 fewest = min((len(answers) for row in rows for answers in row.sides.values()), default=0)
                 if rows and fewest < int(name[5:]):
                     warnings.append(f"{name} is left out: it needs {name[5:]} answers to each row; one has {fewest}.")
-                    rows = []
-                scores = {side: _pass_scores(name, rows, side) for side in self.sides} if rows else {}
-            if scores:
-                metrics[name] = _finding(scores, len(rows))
-                signatures[name] = next(iter(scores.values()))[2]
-        return metrics
+                elif rows:
+                    measured[name] = {side: _pass_scores(name, rows, side) for side in self.sides}
+        signatures |= {name: next(iter(sides.values())).signature for name, sides in measured.items()}
+        return _findings(measured, self._gating())
+
+    def _gating(self) -> set[str]:
+        """The metrics that gates judge by their word: where these are several, Holm's correction is due."""
+        words = [gate for gate, _ in self.suite.gates if gate.path[-1] == "word"]
+        return {gate.metric or self.suite.scorers[0] for gate in words}
 
 
-Scores = tuple[float, Sequence[float] | None, str]
-"""A metric of one side: the number, each row's own, and the signature."""
+@dataclass(frozen=True)
+class _Scores:
+    """A metric of one side: the number, each row's own, and for a corpus score the counts that it is made of."""
+
+    score: float
+    rows: tuple[float, ...]
+    signature: str
+    counts: Any = None
 
 
-def _text_scores(name: str, outcomes: Sequence[RowOutcome], side: str) -> Scores:
-    score = importlib.import_module(f"evals.scorers.{name}")
-    codes = [outcome.sides[side][0].code for outcome in outcomes]
-    found = getattr(score, name)(codes, [outcome.row.values["output"] for outcome in outcomes])
-    return float(getattr(found, "score", found)), getattr(found, "rows", None), getattr(found, "signature", "")
+Measured = Mapping[str, _Scores]
+"""The scores of a metric by side."""
 
 
-def _pass_scores(name: str, outcomes: Sequence[RowOutcome], side: str) -> Scores:
+def _text_scores(name: str, outcomes: Sequence[RowOutcome], side: str) -> _Scores:
+    module = importlib.import_module(f"evals.scorers.{name}")
+    texts = [outcome.sides[side][0].code for outcome in outcomes], [o.row.values["output"] for o in outcomes]
+    found = getattr(module, name)(*texts)
+    counts = getattr(module, f"{name}_statistics")(*texts) if name in _CORPUS_SCORERS else None
+    return _Scores(float(found), found.rows, found.signature, counts)
+
+
+def _pass_scores(name: str, outcomes: Sequence[RowOutcome], side: str) -> _Scores:
     from evals.scorers.pass_at_k import pass_at_k, pass_hat_k
 
-    counts = [outcome.sides[side] for outcome in outcomes]
+    answers = [outcome.sides[side] for outcome in outcomes]
     estimate = pass_at_k if name[4] == "@" else pass_hat_k
-    passed = [sum(one.passed is True for one in answers) for answers in counts]
-    found = estimate([len(answers) for answers in counts], passed, int(name[5:]))
-    return float(found), found.rows, found.signature
+    passed = [sum(one.passed is True for one in several) for several in answers]
+    found = estimate([len(several) for several in answers], passed, int(name[5:]))
+    return _Scores(float(found), found.rows, found.signature)
 
 
-def _finding(scores: Mapping[str, Scores], rows: int) -> dict[str, Any]:
-    """One metric as the summary has it; what needs two sides is null where there is one."""
-    finding: dict[str, Any] = {side: round(scores[side][0], _DIGITS) if side in scores else None for side in SIDES}
-    if finding["prompted"] is None:
+def _findings(measured: Mapping[str, Measured], gating: set[str]) -> dict[str, dict[str, Any]]:
+    """Make the summary's entry of each metric; what needs two sides is null where there is one."""
+    from evals.verdict import adjusted, compare
+
+    compared: dict[str, Any] = {}
+    for name, sides in measured.items():
+        if "base" in sides and "tuned" in sides:
+            base, tuned = sides["base"], sides["tuned"]
+            if name in _CORPUS_SCORERS:
+                module = importlib.import_module(f"evals.scorers.{name}")
+                score_of = getattr(module, f"{name}_of")
+                row_score_of = partial(score_of, effective_order=True) if name == "bleu" else None
+                compared[name] = compare(name, base.counts, tuned.counts, score_of=score_of, row_score_of=row_score_of)
+            else:
+                compared[name] = compare(name, base.rows, tuned.rows)
+    together = [name for name in compared if name in gating]
+    if len(together) > 1:
+        corrected = adjusted(compared[name] for name in together)
+        compared |= dict(zip(together, corrected, strict=True))
+    return {name: _finding(sides, compared.get(name)) for name, sides in measured.items()}
+
+
+def _finding(sides: Measured, compared: Any) -> dict[str, Any]:
+    finding: dict[str, Any] = {side: _rounded(sides[side].score) if side in sides else None for side in SIDES}
+    if "prompted" not in sides:
         del finding["prompted"]
-    nothing = dict.fromkeys(("difference", "interval", "p_value", "wins", "losses", "ties", "word"))
-    finding |= {**nothing, "rows": rows, "rows_needed": None}
-    if "base" in scores and "tuned" in scores:
-        (base, base_rows, _), (tuned, tuned_rows, _) = scores["base"], scores["tuned"]
-        finding["difference"] = round(tuned - base, _DIGITS)
-        if base_rows is not None and tuned_rows is not None:
-            pairs = list(zip(base_rows, tuned_rows, strict=True))
-            finding["wins"] = sum(after > before for before, after in pairs)
-            finding["losses"] = sum(after < before for before, after in pairs)
-            finding["ties"] = sum(after == before for before, after in pairs)
+    for key in ("difference", "interval", "p_value", "wins", "losses", "ties", "word"):
+        value = getattr(compared, key, None)
+        finding[key] = [_rounded(bound) for bound in value] if isinstance(value, tuple) else value
+    if compared is not None:
+        finding["difference"] = _rounded(compared.difference)
+        finding["p_value"] = float(f"{compared.p_value:.{_DIGITS}g}")
+    finding["rows"] = len(next(iter(sides.values())).rows)
+    finding["rows_needed"] = getattr(compared, "rows_needed", None)
     return finding
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DIGITS)
 
 
 def _verdict(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
