@@ -11,13 +11,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evals.extract import extract_code
+    from evals.extract import extract, extract_code
     from evals.report import Summary
     from evals.sandbox import Limits, Verdict, check, check_many
     from evals.score import score_run
     from evals.scorers.bleu import bleu
+    from evals.scorers.chrf import chrf
+    from evals.scorers.code_bleu import code_bleu
+    from evals.scorers.edit_similarity import edit_similarity
     from evals.scorers.exact_match import exact_match
     from evals.scorers.execution import pass_at_1
+    from evals.scorers.pass_at_k import pass_at_k, pass_hat_k
+    from evals.verdict import compare
 
     __version__: str
 
@@ -29,9 +34,16 @@ __all__ = [
     "bleu",
     "check",
     "check_many",
+    "chrf",
+    "code_bleu",
+    "compare",
+    "edit_similarity",
     "exact_match",
+    "extract",
     "extract_code",
     "pass_at_1",
+    "pass_at_k",
+    "pass_hat_k",
     "score_run",
 ]
 
@@ -42,9 +54,16 @@ _HOME_OF = {
     "bleu": "evals.scorers.bleu",
     "check": "evals.sandbox",
     "check_many": "evals.sandbox",
+    "chrf": "evals.scorers.chrf",
+    "code_bleu": "evals.scorers.code_bleu",
+    "compare": "evals.verdict",
+    "edit_similarity": "evals.scorers.edit_similarity",
     "exact_match": "evals.scorers.exact_match",
+    "extract": "evals.extract",
     "extract_code": "evals.extract",
     "pass_at_1": "evals.scorers.execution",
+    "pass_at_k": "evals.scorers.pass_at_k",
+    "pass_hat_k": "evals.scorers.pass_at_k",
     "score_run": "evals.score",
 }
 

@@ -24,8 +24,10 @@ from evals.checks import Check, NoTests, check_of, judge_many
 from evals.errors import EvalError
 from evals.extract import Extraction
 from evals.ladder import CLIMBED, climb
+from evals.report import HEADLINES, format_difference, format_interval, format_score
 from evals.rows import SourceRow, json_lines
 from evals.sandbox import protections
+from evals.scorers.exact_match import is_exact_match
 from evals.store import StoredSandbox, VerdictStore
 from evals.suite import SHIPPED, SIDES, Suite, SuiteRow, suite_rows
 
@@ -416,7 +418,7 @@ class Evaluation:
                         "samples_passed": sum(one.passed is True for one in answers),
                         "prediction_key": first.answer.key,
                         **{key: value for key, value in first.figures.items() if key != "language"},
-                        **_row_scores(first.code, values["output"], self.suite.scorers),
+                        "exact_match": is_exact_match(first.code, values["output"]),
                     }
                 )
         return lines
@@ -524,14 +526,18 @@ def _verdict(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if not metrics:
         return {"word": None, "sentence": "No metric could be computed.", "metric": ""}
     name, finding = next(iter(metrics.items()))
-    sides = ", ".join(f"{side} {finding[side]:.6g}" for side in SIDES if finding.get(side) is not None)
-    return {"word": finding["word"], "sentence": f"{name}: {sides}, on {finding['rows']} rows.", "metric": name}
-
-
-def _row_scores(code: str, reference: str, scorers: Sequence[str]) -> dict[str, float | bool]:
-    from evals.scorers.exact_match import is_exact_match
-
-    return {"exact_match": is_exact_match(code, reference)}
+    rows = "1 row" if finding["rows"] == 1 else f"{finding['rows']} rows"
+    if finding["word"] is None:
+        given = [side for side in SIDES if finding.get(side) is not None]
+        figures = ", ".join(f"{side} {format_score(name, finding[side])}" for side in given)
+        return {"word": None, "sentence": f"{name}: {figures}, on {rows}.", "metric": name}
+    base, tuned = (format_score(name, finding[side]) for side in ("base", "tuned"))
+    bounds = format_interval(name, finding["interval"])
+    difference = f"{format_difference(name, finding['difference'])}{f', {bounds}' if bounds else ''}"
+    sentence = f"{HEADLINES[finding['word']]}: {name} is {tuned} against {base} ({difference}) on {rows}."
+    if finding["word"] == "no measurable difference" and finding["rows_needed"]:
+        sentence += f" A true difference of this size would show on about {finding['rows_needed']:,} rows."
+    return {"word": finding["word"], "sentence": sentence, "metric": name}
 
 
 def _figures(result: Any) -> dict[str, Any]:

@@ -19,12 +19,30 @@ PUBLIC = {
     "bleu",
     "check",
     "check_many",
+    "chrf",
+    "code_bleu",
+    "compare",
+    "edit_similarity",
     "exact_match",
+    "extract",
     "extract_code",
     "pass_at_1",
+    "pass_at_k",
+    "pass_hat_k",
     "score_run",
 }
-SLOW = ("torch", "transformers", "evaluate", "ludwig", "sacrebleu", "pandas", "finetune_kit", "datasets")
+SLOW = (
+    "torch",
+    "transformers",
+    "evaluate",
+    "ludwig",
+    "sacrebleu",
+    "pandas",
+    "numpy",
+    "scipy",
+    "finetune_kit",
+    "datasets",
+)
 
 
 def test_the_public_names_are_these_and_all_of_them_load():
@@ -64,7 +82,24 @@ def test_scoring_loads_no_model_library():
     assert _python(code) == "['sacrebleu']"
 
 
-@pytest.mark.parametrize("module", ["evals.extract", "evals.plain_text", "evals.report", "evals.scorers.exact_match"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "evals.extract",
+        "evals.plain_text",
+        "evals.python_source",
+        "evals.report",
+        "evals.scorers.bleu",
+        "evals.scorers.chrf",
+        "evals.scorers.code_bleu",
+        "evals.scorers.edit_similarity",
+        "evals.scorers.exact_match",
+        "evals.scorers.pass_at_k",
+        "evals.scorers.score",
+        "evals.statistics",
+        "evals.verdict",
+    ],
+)
 def test_the_examples_in_docstrings_hold(module):
     results = doctest.testmod(importlib.import_module(module))
     assert results.attempted > 0
