@@ -17,6 +17,8 @@ from evals.sandbox.verdict import MAX_DETAIL, STATUSES, Completed, Job, Limits, 
 if TYPE_CHECKING:
     from evals.sandbox.worker import Raw
 
+# What a process ends with that cannot even tell that its memory is used up; `child/candidate.py` has it too.
+_OUT_OF_MEMORY_CODE = 77
 _Found = tuple[Status, str]
 
 
@@ -119,6 +121,8 @@ def _judged(
         if code < 0 and not program["stopped"]:
             found, text = _signalled(-code, limits)
             return found, f"{text}: {last}" if found == "crashed" and (last := _last_line(stderr)) else text
+        if code == _OUT_OF_MEMORY_CODE:
+            return "out_of_memory", "MemoryError"
         if code >= 0:
             detail = f"the process ended with exit code {code} before the tests were done"
     if status == "exception" and detail.startswith("MemoryError"):

@@ -87,14 +87,14 @@ def processes_named() -> Callable[[str], list[int]]:
 
 
 @pytest.fixture
-def as_ordinary_user(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+def as_ordinary_user(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Python code in a fresh interpreter as a user who is not root.
 
     Where the interpreter lies in a folder that only root may enter, that folder is covered, in a mount
     namespace of the test's own, by one that shows the interpreter to everybody.
     """
 
-    def run(code: str) -> subprocess.CompletedProcess[str]:
+    def run(code: str, seconds: float = 50) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code]
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
@@ -103,7 +103,7 @@ def as_ordinary_user(tmp_path: Path) -> Callable[[str], subprocess.CompletedProc
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
         environment |= {"TMPDIR": os.environ["TMPDIR"]} if "TMPDIR" in os.environ else {}
         return subprocess.run(
-            command, env=environment, cwd="/", capture_output=True, text=True, timeout=50, check=False
+            command, env=environment, cwd="/", capture_output=True, text=True, timeout=seconds, check=False
         )
 
     return run

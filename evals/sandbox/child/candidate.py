@@ -18,6 +18,7 @@ MODULE = "solution"
 FILE = "solution.py"
 _OUR_MODULES = ("candidate", "peer", "remote", "tester", "wire")
 _MAX_TEXT = 2000
+OUT_OF_MEMORY_CODE = 77
 
 
 class _Source:
@@ -52,6 +53,8 @@ def become(code: str, channel: int) -> "NoReturn":
             talk.serve()
         sys.stdout.flush()
         sys.stderr.flush()
+    except MemoryError:
+        leave(OUT_OF_MEMORY_CODE)
     except BaseException:
         leave(1)
     leave(0)
@@ -69,10 +72,12 @@ def _run(code: str, talk: "peer.Peer") -> "tuple[str, str] | None":
     try:
         compiled = compile(code, FILE, "exec", dont_inherit=True)
     except BaseException as error:
+        peer.use_spare_memory()
         return "syntax_error", last_line(error)
     try:
         exec(compiled, module.__dict__)
     except BaseException as error:
+        peer.use_spare_memory()
         return status_of(error), last_line(error)
     return None
 

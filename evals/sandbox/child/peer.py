@@ -22,6 +22,7 @@ else:
 
 READY, FAILED = b"R", b"F"
 _REQUEST, _ANSWER, _RAISED, _OVERSIZED = b"Q", b"A", b"X", b"T"
+_FUNCTION = type(lambda: None)
 _HEAD = 17  # Length of the rest (8), kind (1), number of the request (4), place of the value (4).
 
 
@@ -44,7 +45,10 @@ class Peer:
         judges: Whether this is the side of the tests, which believes the other one nothing but values.
         failure: What ended the talk: `Lost`, `Refused` or `Oversized`; None so far.
         relied_on_program: Whether an object of the program's own class has decided a comparison.
+        failed_assertion: An assertion of the tests that failed while the program had called them.
+        expects_stop: Says whether a StopIteration that is raised in a frame of the tests is caught right there.
         globals: The names that the other side may ask for.
+        handed_over: Functions of the tests that the program was given and has not called yet, by their `id`.
     """
 
     def __init__(self, channel: int, *, judges: bool) -> None:
@@ -52,7 +56,10 @@ class Peer:
         self.judges = judges
         self.failure: BaseException | None = None
         self.relied_on_program = False
+        self.failed_assertion: BaseException | None = None
+        self.expects_stop: Callable[[Any], bool] = lambda frame: False
         self.globals: dict[str, Any] = {}
+        self.handed_over: dict[int, Any] = {}
         self._channel = channel
         self._read, self._write = os.read, os.write
         self._number = 0
@@ -135,6 +142,10 @@ class Peer:
         """
         self.fail(Refused(why))
 
+    def is_own_assertion(self, error: "Any") -> bool:
+        """Say whether an exception is an assertion of the tests that failed, on the side of the tests."""
+        return self.judges and isinstance(error, AssertionError) and not remote.is_from_there(error)
+
     def broken(self) -> "NoReturn":
         """End the talk with a side that breaks its rules.
 
@@ -158,6 +169,8 @@ class Peer:
         if place is None:
             place = self._place_of[id(value)] = len(self._table)
             self._table.append(value)
+            if self.judges and type(value) is _FUNCTION:
+                self.handed_over[id(value)] = value
         return wire.Handle(place, is_ours=False, facts=remote.facts_of(value))
 
     def _resolve(self, handle: "wire.Handle") -> "Any":
@@ -217,6 +230,11 @@ class Peer:
         except Lost:
             raise
         except BaseException as error:
+            if isinstance(error, MemoryError) and not self.judges:
+                use_spare_memory()
+            if self.is_own_assertion(error):
+                # The program may swallow it; the tests have failed all the same.
+                self.failed_assertion = self.failed_assertion or error
             kind, value = _RAISED, error
         given = {id(mutable): index for index, mutable in enumerate(mutables)}
         try:
@@ -252,17 +270,22 @@ _WHY_NOT_CARRIED: "dict[type, Any]" = {
 }
 
 
+def use_spare_memory() -> None:
+    """Let this process have a little more memory, to tell that it has used up what it was given."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
 def _global(peer: Peer, name: str) -> "Any":
     """Read a global name; a pair, whose first part says whether there is one."""
     return (True, peer.globals[name]) if name in peer.globals else (False, None)
 
 
 def _call(peer: Peer, target: "Any", arguments: "tuple[Any, ...]", names: "dict[str, Any]") -> "Any":
-    try:
-        return target(*arguments, **names)
-    except StopIteration as error:
-        # Let through, it would end a loop of the tests before all was tested.
-        raise RuntimeError("it raised StopIteration") from error
+    peer.handed_over.pop(id(target), None)
+    return target(*arguments, **names)
 
 
 def _next(peer: Peer, target: "Any") -> "tuple[bool, Any]":
@@ -290,6 +313,10 @@ def _anext(peer: Peer, target: "Any") -> "tuple[bool, Any]":
         return True, _await(peer, type(target).__anext__(target))
     except StopAsyncIteration:
         return False, None
+
+
+def _decides_its_truth(peer: Peer, target: "Any") -> bool:
+    return any("__bool__" in vars(kind) or "__len__" in vars(kind) for kind in type(target).__mro__)
 
 
 def _subclass(peer: Peer, name: str, bases: "tuple[Any, ...]", content: "dict[str, Any]") -> "Any":
@@ -355,6 +382,7 @@ _DEEDS: "dict[str, Callable[..., Any]]" = {
     "get": lambda peer, target, name: getattr(target, name),
     "set": lambda peer, target, name, value: setattr(target, name, value),
     "del": lambda peer, target, name: delattr(target, name),
+    "decides its truth": _decides_its_truth,
     "next": _next,
     "await": _await,
     "anext": _anext,

@@ -114,6 +114,7 @@ def become(tests: str, kind: str, channel: int, report: int) -> "NoReturn":
 def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
     try:
         compiled = compile(tests, _FILE, "exec", dont_inherit=True) if kind == "asserts" else None
+        talk.expects_stop = lambda frame: _catches_stop(tests, frame)
         examples = _examples(tests) if kind == "doctest" else []
     except BaseException as error:
         return Outcome("harness_error", 0, f"the row's tests do not compile: {candidate.last_line(error)}")
@@ -153,7 +154,49 @@ def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
                 return failed
     except BaseException as error:
         return _meaning(talk.failure or error)
-    return _meaning(talk.failure) if talk.failure is not None else Outcome("passed")
+    failure = talk.failure or talk.failed_assertion
+    if failure is not None:
+        return _meaning(failure)
+    if any(_asserts(function) for function in talk.handed_over.values()):
+        talk.relied_on_program = True
+    return Outcome("passed")
+
+
+def _catches_stop(tests: str, frame: "Any") -> bool:
+    """Say whether a frame of the tests expects StopIteration where it is: in a `try` or a `with` that names it."""
+    import ast
+
+    if frame.f_code.co_filename != _FILE:
+        return False
+    line = frame.f_lineno
+    for node in ast.walk(ast.parse(tests)):
+        if isinstance(node, ast.Try):
+            body, named = node.body, [handler.type for handler in node.handlers if handler.type]
+        elif isinstance(node, ast.With):
+            body, named = node.body, [item.context_expr for item in node.items]
+        else:
+            continue
+        # A function that is defined there runs elsewhere.
+        inside = any(part.lineno <= line <= (part.end_lineno or line) and not _defines(part) for part in body)
+        if inside and any(
+            isinstance(part, ast.Name) and part.id == "StopIteration" for one in named for part in ast.walk(one)
+        ):
+            return True
+    return False
+
+
+def _defines(node: "Any") -> bool:
+    import ast
+
+    makers = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
+    return any(isinstance(part, makers) for part in ast.walk(node))
+
+
+def _asserts(function: "Any") -> bool:
+    """Say whether a function holds an assertion."""
+    from dis import get_instructions
+
+    return any(instruction.opname == "LOAD_ASSERTION_ERROR" for instruction in get_instructions(function))
 
 
 def _tested_builtins(tests: str, made: "set[str]") -> "list[str]":

@@ -10,9 +10,17 @@ from evals.sandbox.hostile.program import PASSED, ROOMY, Hostile
 _ADD = "\ndef add(a, b):\n    return a + b\n"
 _TESTS = "assert add(1, 2) == 3\nassert add(-4, 9) == 5"
 
+_SHARED_MEMORY = "a /dev/shm of its own, and so a mount namespace"
+_NEEDS = {
+    "processes: multiprocessing.Pool": _SHARED_MEMORY,
+    "processes: a process and a queue": _SHARED_MEMORY,
+    "processes: concurrent.futures, processes": _SHARED_MEMORY,
+    "processes: sys.executable": "a mount namespace, where only root may enter the folder of the interpreter",
+}
+
 
 def _right(name: str, code: str, tests: str = _TESTS, **changes: Any) -> Hostile:
-    settings: dict[str, Any] = {"limits": ROOMY, "expected": PASSED, **changes}
+    settings: dict[str, Any] = {"limits": ROOMY, "expected": PASSED, "needs": _NEEDS.get(name, ""), **changes}
     return Hostile(name, "awkward", "fails", code, tests, **settings)
 
 
@@ -885,6 +893,277 @@ _CLASSES = tuple(
     )
 )
 
+_TOGETHER = tuple(
+    _right(f"together: {name}", code, tests)
+    for name, code, tests in (
+        (
+            "views of a dict against sets",
+            "def k(d): return d.keys()\ndef i(d): return d.items()\ndef v(d): return d.values()",
+            "assert k({'a': 1}) == {'a'}\nassert i({'a': 1}) == {('a', 1)}\nassert sorted(v({'a': 1})) == [1]\n"
+            "assert set(k({'a': 1})) == {'a'}",
+        ),
+        (
+            "a match object",
+            "import re\ndef m(s): return re.match(r'(a+)b', s)",
+            "assert m('aab')\nassert m('aab').group(1) == 'aa'\nassert not m('c')\nassert m('c') is None",
+        ),
+        (
+            "a nested defaultdict",
+            "from collections import defaultdict\ndef tree():\n    t = lambda: defaultdict(t)\n    return t()",
+            "t = tree()\nt['a']['b'] = 1\nassert t['a']['b'] == 1",
+        ),
+        (
+            "a trie",
+            "class Trie:\n    def __init__(self): self.root = {}\n    def insert(self, w):\n        n = self.root\n"
+            "        for c in w: n = n.setdefault(c, {})\n        n['$'] = True\n    def search(self, w):\n"
+            "        n = self.root\n        for c in w:\n            if c not in n: return False\n"
+            "            n = n[c]\n        return '$' in n",
+            "t = Trie()\nt.insert('ab')\nassert t.search('ab') is True\nassert t.search('a') is False\n"
+            "assert t.root == {'a': {'b': {'$': True}}}",
+        ),
+        (
+            "a vector with operators",
+            "class V:\n    def __init__(self, *x): self.x = x\n"
+            "    def __mul__(self, k): return V(*(k * c for c in self.x))\n"
+            "    def __matmul__(self, o): return sum(a * b for a, b in zip(self.x, o.x))\n"
+            "    def __iter__(self): return iter(self.x)\n    def __eq__(self, o): return self.x == o.x\n"
+            "    def __neg__(self): return V(*(-c for c in self.x))",
+            "assert V(1, 2) @ V(3, 4) == 11\nassert V(1, 2) * 2 == V(2, 4)\nassert list(-V(1)) == [-1]\n"
+            "assert tuple(V(1, 2)) == (1, 2)",
+        ),
+        (
+            "objects in order",
+            "import functools\n@functools.total_ordering\nclass P:\n    def __init__(self, n): self.n = n\n"
+            "    def __eq__(self, o): return self.n == o.n\n    def __lt__(self, o): return self.n < o.n",
+            "assert [p.n for p in sorted([P(2), P(1)])] == [1, 2]\nassert max(P(1), P(3)).n == 3\nassert P(1) <= P(1)",
+        ),
+        (
+            "callbacks that are kept",
+            "class E:\n    def __init__(self): self.h = {}\n"
+            "    def on(self, n, f): self.h.setdefault(n, []).append(f)\n"
+            "    def emit(self, n, *a): [f(*a) for f in self.h.get(n, [])]",
+            "got = []\ne = E()\ne.on('x', got.append)\ne.on('x', lambda v: got.append(v * 2))\ne.emit('x', 1)\n"
+            "assert got == [1, 2]",
+        ),
+        (
+            "a decorator on a function of the tests",
+            "def memoize(f):\n    c = {}\n    def g(*a):\n        if a not in c: c[a] = f(*a)\n        return c[a]\n"
+            "    return g",
+            "calls = []\n@memoize\ndef sq(x):\n    calls.append(x)\n    return x * x\n"
+            "assert sq(2) == 4 and sq(2) == 4\nassert calls == [2]",
+        ),
+        (
+            "a decorator with arguments on a function of the tests",
+            "def retry(n):\n    def deco(f):\n        def g(*a, **k):\n            for i in range(n):\n"
+            "                try: return f(*a, **k)\n                except ValueError:\n"
+            "                    if i == n - 1: raise\n        return g\n    return deco",
+            "n = [0]\n@retry(3)\ndef flaky():\n    n[0] += 1\n    if n[0] < 3: raise ValueError('no')\n"
+            "    return 'ok'\nassert flaky() == 'ok'\nassert n == [3]\n@retry(2)\n"
+            "def bad(): raise ValueError('never')\ntry:\n    bad()\n    assert False\nexcept ValueError as e:\n"
+            "    assert str(e) == 'never'",
+        ),
+        (
+            "an account with errors of its own",
+            "class InsufficientFunds(Exception): pass\nclass Account:\n    def __init__(self, b=0): self.balance = b\n"
+            "    def withdraw(self, n):\n"
+            "        if n > self.balance: raise InsufficientFunds(f'need {n - self.balance} more')\n"
+            "        self.balance -= n\n        return self.balance",
+            "a = Account(10)\nassert a.withdraw(3) == 7\ntry:\n    a.withdraw(100)\n    assert False\n"
+            "except InsufficientFunds as e:\n    assert 'need 93' in str(e)\nassert a.balance == 7\na.balance += 5\n"
+            "assert a.balance == 12",
+        ),
+        (
+            "an LRU cache",
+            "from collections import OrderedDict\nclass LRU:\n"
+            "    def __init__(self, n): self.n, self.d = n, OrderedDict()\n    def get(self, k):\n"
+            "        if k not in self.d: return -1\n        self.d.move_to_end(k)\n        return self.d[k]\n"
+            "    def put(self, k, v):\n        self.d[k] = v\n        self.d.move_to_end(k)\n"
+            "        if len(self.d) > self.n: self.d.popitem(last=False)",
+            "c = LRU(2)\nc.put(1, 1); c.put(2, 2)\nassert c.get(1) == 1\nc.put(3, 3)\nassert c.get(2) == -1\n"
+            "assert list(c.d) == [1, 3]",
+        ),
+        (
+            "a tree of its own nodes",
+            "class TreeNode:\n"
+            "    def __init__(self, val=0, left=None, right=None): self.val, self.left, self.right = val, left, "
+            "right\ndef depth(t): return 0 if not t else 1 + max(depth(t.left), depth(t.right))\ndef invert(t):\n"
+            "    if t: t.left, t.right = invert(t.right), invert(t.left)\n    return t",
+            "t = TreeNode(1, TreeNode(2), None)\nassert depth(t) == 2\nassert invert(t).right.val == 2\n"
+            "assert t.left is None",
+        ),
+        (
+            "a tree of the tests' nodes",
+            "def depth(t): return 0 if t is None else 1 + max(depth(t.left), depth(t.right))",
+            "class N:\n    def __init__(self, l=None, r=None): self.left, self.right = l, r\n"
+            "assert depth(N(N(), None)) == 2",
+        ),
+        (
+            "flags",
+            "from enum import Flag, auto\nclass P(Flag):\n    R = auto()\n    W = auto()\ndef both(): return P.R | P.W",
+            "assert both() == P.R | P.W\nassert P.R in both()\nassert both() & P.W == P.W\nassert P.R.value == 1",
+        ),
+        (
+            "an iterator that is used up",
+            "def chunks(xs, n):\n    for i in range(0, len(xs), n): yield xs[i:i + n]",
+            "it = chunks([1, 2, 3], 2)\nassert iter(it) is it\nassert next(it) == [1, 2]\nassert list(it) == [[3]]\n"
+            "assert list(it) == []",
+        ),
+        (
+            "a loop that leaves a generator",
+            "def primes():\n    n = 2\n    while True:\n        if all(n % k for k in range(2, n)): yield n\n"
+            "        n += 1",
+            "got = []\nfor p in primes():\n    if p > 10: break\n    got.append(p)\nassert got == [2, 3, 5, 7]",
+        ),
+        (
+            "endless generators in zip and takewhile",
+            "def evens():\n    n = 0\n    while True:\n        yield n\n        n += 2",
+            "assert [a + b for a, b in zip(evens(), range(3))] == [0, 3, 6]\nimport itertools\n"
+            "assert list(itertools.takewhile(lambda n: n < 5, evens())) == [0, 2, 4]",
+        ),
+        (
+            "an asyncio queue, and a loop of the tests",
+            "import asyncio\nasync def produce(q, n):\n    for i in range(n): await q.put(i)\nasync def run(n):\n"
+            "    q = asyncio.Queue()\n    await produce(q, n)\n    return q.qsize()",
+            "import asyncio\nassert asyncio.run(run(3)) == 3\nloop = asyncio.new_event_loop()\n"
+            "assert loop.run_until_complete(run(2)) == 2",
+        ),
+        (
+            "coroutines gathered by the tests",
+            "import asyncio\nasync def f(n):\n    await asyncio.sleep(0)\n    return n",
+            "import asyncio\nasync def main(): return await asyncio.gather(f(1), f(2))\n"
+            "assert asyncio.run(main()) == [1, 2]",
+        ),
+        (
+            "an asynchronous context manager",
+            "class C:\n    async def __aenter__(self): return 'in'\n    async def __aexit__(self, *e): return False",
+            "import asyncio\nasync def main():\n    async with C() as c: return c\nassert asyncio.run(main()) == 'in'",
+        ),
+        (
+            "what is printed, caught by redirect_stdout",
+            "def hello(name): print(f'Hello, {name}!')",
+            "import io, contextlib\nf = io.StringIO()\nwith contextlib.redirect_stdout(f):\n    hello('x')\n"
+            "assert f.getvalue() == 'Hello, x!\\n'",
+        ),
+        (
+            "what is printed, caught in sys.stdout",
+            "def hello(): print('hi')",
+            "import io, sys\nold, sys.stdout = sys.stdout, io.StringIO()\nhello()\ngot = sys.stdout.getvalue()\n"
+            "sys.stdout = old\nassert got == 'hi\\n'",
+        ),
+        (
+            "a file that the tests wrote",
+            "def count(path):\n    with open(path) as f: return sum(1 for _ in f)",
+            "import os, tempfile\nwith tempfile.NamedTemporaryFile('w', delete=False) as f:\n    f.write('a\\nb\\n')\n"
+            "assert count(f.name) == 2\nos.unlink(f.name)",
+        ),
+        (
+            "a file that the tests read",
+            "def save(path, text):\n    with open(path, 'w') as f: f.write(text)",
+            "save('out.txt', 'x')\nassert open('out.txt').read() == 'x'",
+        ),
+        (
+            "tests that import the program",
+            "def add(a, b): return a + b",
+            "from solution import add\nimport solution\nassert add(1, 2) == 3\nassert solution.add(1, 1) == 2",
+        ),
+        (
+            "the type of a generator",
+            "def g(): yield 1",
+            "import types, inspect\nassert isinstance(g(), types.GeneratorType)\nassert inspect.isgeneratorfunction(g)",
+        ),
+        (
+            "what a class has, and the type of an object",
+            "class A:\n    def go(self): pass\n    x = 1",
+            "assert hasattr(A, 'go') and not hasattr(A, 'no')\nassert hasattr(A(), 'x')\nassert A.__name__ == 'A'\n"
+            "assert type(A()) is A\nassert type(A()).__name__ == 'A'\nassert A().__class__ is A",
+        ),
+        (
+            "bases and super",
+            "class Animal:\n    def speak(self): return '...'\nclass Dog(Animal):\n"
+            "    def speak(self): return super().speak() + 'woof'",
+            "assert issubclass(Dog, Animal)\nassert Dog.__bases__ == (Animal,)\nassert Dog().speak() == '...woof'\n"
+            "assert isinstance(Dog(), (Animal, int))\nassert Dog.__mro__[1] is Animal",
+        ),
+        (
+            "the variables of an object",
+            "class A:\n    def __init__(self): self.x = 1",
+            "assert vars(A()) == {'x': 1}\nassert A().__dict__ == {'x': 1}",
+        ),
+        (
+            "objects in a dict of an object",
+            "class Item:\n    def __init__(self, n): self.n = n\nclass Inv:\n    def __init__(self): self.items = {}\n"
+            "    def add(self, i): self.items[i.n] = i",
+            "v = Inv()\ni = Item('a')\nv.add(i)\nassert v.items['a'] is i\nassert 'a' in v.items\n"
+            "assert len(v.items) == 1",
+        ),
+        (
+            "a list of an object, changed by the tests",
+            "class A:\n    def __init__(self): self.xs = []\n    def total(self): return sum(self.xs)",
+            "a = A()\na.xs.append(3)\na.xs.extend([1, 2])\nassert a.total() == 6\nassert a.xs == [3, 1, 2]",
+        ),
+        (
+            "a dict of an object, changed by the tests",
+            "class A:\n    def __init__(self): self.d = {}\n    def get(self, k): return self.d[k]",
+            "a = A()\na.d['x'] = [1]\na.d['x'].append(2)\nassert a.get('x') == [1, 2]",
+        ),
+        (
+            "a global list, changed by the tests",
+            "stock = []\ndef count(): return len(stock)",
+            "stock.append(1)\nassert count() == 1\nstock.clear()\nassert count() == 0",
+        ),
+        (
+            "an object that is called",
+            "class Counter:\n    def __init__(self): self.n = 0\n    def __call__(self):\n        self.n += 1\n"
+            "        return self.n",
+            "c = Counter()\nassert c() == 1 and c() == 2\nassert callable(c)",
+        ),
+        (
+            "an exception that the tests suppress",
+            "def f(): raise ZeroDivisionError('x')",
+            "import contextlib\nwith contextlib.suppress(ZeroDivisionError):\n    f()\n    assert False",
+        ),
+        (
+            "a group of exceptions",
+            "def f(): raise ExceptionGroup('g', [ValueError('a'), TypeError('b')])",
+            "try:\n    f()\nexcept* ValueError as g:\n    assert len(g.exceptions) == 1\nexcept* TypeError:\n    pass",
+        ),
+        (
+            "an attribute that the tests set",
+            "class A: pass\ndef get(a): return a.x",
+            "a = A()\na.x = [1]\nassert get(a) == [1]\nassert a.x == [1]",
+        ),
+        (
+            "a file of bytes as an argument",
+            "import io\ndef head(f, n): return f.read(n)",
+            "import io\nf = io.BytesIO(b'abc')\nassert head(f, 2) == b'ab'\nassert f.read() == b'c'",
+        ),
+        (
+            "a deque that is turned in place",
+            "from collections import deque\ndef rot(d, n): d.rotate(n)",
+            "from collections import deque\nd = deque([1, 2, 3], maxlen=3)\nrot(d, 1)\nassert d == deque([3, 1, 2])\n"
+            "assert d.maxlen == 3",
+        ),
+        (
+            "a heap in place",
+            "import heapq\ndef push(h, x): heapq.heappush(h, x)",
+            "h = [2, 3]\npush(h, 1)\nassert h[0] == 1",
+        ),
+        (
+            "an iterable of its own, unpacked",
+            "class R:\n    def __init__(self, n): self.n = n\n    def __iter__(self):\n"
+            "        for i in range(self.n): yield i",
+            "r = R(2)\nassert list(r) == list(r) == [0, 1]\nassert sum(r) == 1\na, b = r\nassert b == 1",
+        ),
+        (
+            "JSON of an object, and back",
+            "import json\nclass P:\n    def __init__(self, x): self.x = x\n"
+            "    def to_json(self): return json.dumps(self.__dict__)\n    @classmethod\n"
+            "    def from_json(cls, s): return cls(**json.loads(s))",
+            "assert P.from_json(P(3).to_json()).x == 3",
+        ),
+    )
+)
+
 _NOT_IMPORTED = {
     "antigravity", "this", "idlelib", "lib2to3", "turtledemo", "turtle", "tkinter", "test", "_tkinter", "ensurepip",
     "venv",
@@ -999,5 +1278,5 @@ _WRONG = tuple(
 )
 
 PROGRAMS: tuple[Hostile, ...] = (
-    _FILES + _PROCESSES + _OUTPUT + _NAMES + _VALUES + _ERRORS + _CLASSES + _IMPORTS + _WRONG
+    _FILES + _PROCESSES + _OUTPUT + _NAMES + _VALUES + _ERRORS + _CLASSES + _TOGETHER + _IMPORTS + _WRONG
 )

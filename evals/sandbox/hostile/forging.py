@@ -106,12 +106,14 @@ _EQUALITY = (
         "an object that is true",
         "class T:\n    def __bool__(self): return True\ndef is_even(n):\n    return T()",
         "assert is_even(4)",
+        marked=True,
     ),
     _forge(
         "an object that is true and false in turn",
         "turn = [False]\nclass T:\n    def __bool__(self):\n        turn[0] = not turn[0]\n        return turn[0]\n"
         "def is_even(n):\n    return T()",
         "assert is_even(4)\nassert not is_even(3)",
+        marked=True,
     ),
     _forge(
         "an object that says it is an int",
@@ -406,7 +408,7 @@ def add(a, b):
         numbers = [c for c in frame.f_code.co_consts if type(c) is int]
         if numbers:
             frame = None
-            return numbers[0] if a == 1 else numbers[-1]
+            return numbers[numbers.index(b) + 1] if b in numbers[:-1] else 0
         frame = frame.f_back
     return 0
 """,

@@ -49,9 +49,19 @@ def answer():
     return found or 'held'
 """
 
+_HIDDEN = "a mount namespace: Landlock lets whoever owns a file change its rights, times and attributes"
+_UNSEEN = "a process namespace: what belongs to the same user may be slowed down"
+_NEEDS = {
+    "others: the priority of a bystander": _UNSEEN,
+    "others: the cores of a bystander": _UNSEEN,
+    "plants: other rights on a file": _HIDDEN,
+    "plants: another time on a file": _HIDDEN,
+    "plants: an attribute on a file": _HIDDEN,
+}
+
 
 def _reach(name: str, harm: Harm, body: str, **changes: Any) -> Hostile:
-    settings: dict[str, Any] = {"expected": _OR_FORBIDDEN, **changes}
+    settings: dict[str, Any] = {"expected": _OR_FORBIDDEN, "needs": _NEEDS.get(name, ""), **changes}
     code = f"{NAME_ITSELF}{_TOOLS}def reach():\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n{_RUN}"
     return Hostile(name, "reaching_out", harm, code, _HELD, **settings)
 
@@ -245,7 +255,10 @@ _SECRETS = tuple(
             "the home folder of the user",
             """
             import pwd
-            home = pwd.getpwuid(@UID@).pw_dir
+            try:
+                home = pwd.getpwuid(@UID@).pw_dir
+            except KeyError:
+                return None
             way = os.path.realpath(sys.base_prefix), os.path.realpath(sys.prefix), os.path.dirname(os.__file__)
             if home in ('/', '/nonexistent', '') or not home.startswith('/'):
                 return None

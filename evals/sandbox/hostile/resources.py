@@ -6,9 +6,10 @@ an end on the clock.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from evals.sandbox.hostile.program import JUDGED, NAME_ITSELF, NOT_PASSED, PASSED, Harm, Hostile
+from evals.sandbox.hostile.program import JUDGED, NAME_ITSELF, NOT_PASSED, PASSED, QUICK, Harm, Hostile
 from evals.sandbox.verdict import Status
 
 _TIMEOUT: frozenset[Status] = frozenset({"timeout_cpu", "timeout_wall"})
@@ -18,11 +19,14 @@ _CPU: frozenset[Status] = frozenset({"timeout_cpu"})
 _WALL: frozenset[Status] = frozenset({"timeout_wall"})
 _MEMORY: frozenset[Status] = frozenset({"out_of_memory"})
 _FELL: frozenset[Status] = _TIMEOUT | {"crashed", "exception", "exited_early", "out_of_memory"}
+_BRIEF = replace(QUICK, wall_seconds=1.5)
 _HELD = "assert answer() == 'held', answer()"
 
 
 def _use(name: str, harm: Harm, code: str, expected: frozenset[Status], tests: str = "", **changes: Any) -> Hostile:
-    return Hostile(name, "resources", harm, NAME_ITSELF + code, tests, expected, **changes)
+    # What only waits is waited for no longer than need be.
+    limits = _BRIEF if expected == _WALL else QUICK
+    return Hostile(name, "resources", harm, NAME_ITSELF + code, tests, expected, limits, **changes)
 
 
 def _bounded(name: str, code: str, **changes: Any) -> Hostile:
@@ -99,8 +103,8 @@ except OSError: pass
         """
 import subprocess
 enough = 2
-done = subprocess.run(['sh', '-c', 'i=0; while [ $i -lt 120 ]; do i=$((i+1)); sleep 5 & done; echo @TAG@; sleep 0.1'],
-                      capture_output=True, text=True)
+script = 'i=0; while [ $i -lt 120 ]; do i=$((i+1)); sleep 5 >/dev/null 2>&1 & done; : @TAG@; sleep 0.1'
+done = subprocess.run(['sh', '-c', script], capture_output=True, text=True)
 jobs = 0
 for name in filter(str.isdigit, os.listdir('/proc')):
     try:
@@ -685,6 +689,7 @@ try:
             count += 1
 except (OSError, AssertionError): pass
 """,
+        needs="a file system of its own: where the disk is watched, what has no name any more is not seen",
     ),
     _bounded(
         "disk: every folder that all may write to",
@@ -773,7 +778,7 @@ except OSError: pass
         "damages",
         "import os\ntry:\n    for _ in range(1100):\n        os.mkdir('deep')\n        os.chdir('deep')\n"
         "except OSError: pass",
-        PASSED,
+        PASSED | {"output_limit"},
     ),
     _use(
         "disk: what cannot be entered",

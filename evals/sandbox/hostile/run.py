@@ -85,7 +85,7 @@ def run_hostile(
                 found = _faults(program, verdict)
                 if bait.tag in alive:
                     count = len(alive[bait.tag])
-                    found.append(f"{count} of its processes outlived{'s' if count == 1 else ''} it")
+                    found.append(f"{count} of its processes outlived it")
                 if verdict and bait.told(f"{verdict.detail}\n{getattr(verdict, 'output', '')}"):
                     found.insert(0, "it read a secret")
                 found += bait.take_in()
