@@ -132,7 +132,7 @@ class VerdictStore:
                         self._results, self._offset, self._inode = {}, 0, status.st_ino
                     file.seek(self._offset)
                     added = file.read()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 self._results, self._offset, self._inode = {}, 0, -1
                 return
             except OSError as error:
