@@ -1,4 +1,8 @@
-"""`python -m evals RUN` scores a run folder; `python -m evals doctor` says what the sandbox holds on this machine."""
+"""`python -m evals RUN` scores a run folder.
+
+`doctor` in the place of RUN says what the sandbox holds on this machine, `import` turns others' files into predictions,
+and `rows` writes the rows of a suite.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +80,57 @@ def doctor(
         raise typer.Exit(EXIT_HOLES)
 
 
+def import_(
+    file: Annotated[Path, typer.Argument(help="Samples of HumanEval, EvalPlus or lm-eval, or Alpaca JSON.")],
+    out: Annotated[Path, typer.Option(help="Where the predictions go.")],
+    suite: Annotated[
+        str | None, typer.Option(help="A suite, by name or path: the answers are checked against its rows.")
+    ] = None,
+) -> None:
+    """Turn somebody else's file of answers into predictions.
+
+    Exit codes: 0 all is well, 2 the file cannot be read as one.
+    """
+    from evals.importers import import_predictions, write_predictions
+    from evals.suite import Suite
+
+    with _mistakes():
+        shape, predictions = import_predictions(file, None if suite is None else Suite.load(suite))
+        write_predictions(predictions, out)
+        rows = len({str(prediction["row_id"]) for prediction in predictions})
+        print(f"{shape}: wrote {len(predictions)} answers to {rows} rows into {out}")
+
+
+def rows_(
+    suite: Annotated[str, typer.Argument(help="A suite, by name or path.")],
+    out: Annotated[Path, typer.Option(help="Where the rows go, a JSON object a line.")],
+) -> None:
+    """Write the rows of a suite, for a model to answer.
+
+    Exit codes: 0 all is well, 2 the rows cannot be had.
+    """
+    from evals.importers import write_predictions
+    from evals.suite import Suite
+
+    with _mistakes():
+        loaded = Suite.load(suite)
+        if loaded.rows.source == "run":
+            raise EvalError(f"{loaded.path}: the suite's rows come from a run, which has them in rows/test.jsonl.")
+        rows = loaded.read_rows()
+        write_predictions((row.values for row in rows), out)
+        print(f"wrote {len(rows)} rows into {out}")
+
+
+@contextlib.contextmanager
+def _mistakes() -> Iterator[None]:
+    """Print a user's mistake as a sentence, and end with 2."""
+    try:
+        yield
+    except EvalError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(EXIT_USER_ERROR) from None
+
+
 @contextlib.contextmanager
 def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
     """Show a bar while programs run, on a terminal only."""
@@ -92,10 +147,11 @@ def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
 
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False)
-    # A run folder of that name is scored as ./doctor.
-    if sys.argv[1:2] == ["doctor"]:
-        app.command()(doctor)
-        app(sys.argv[2:], prog_name="python -m evals doctor")
-    else:
-        app.command()(main)
+    # A run folder of such a name is scored as ./doctor.
+    verbs: dict[str, Callable[..., None]] = {"doctor": doctor, "import": import_, "rows": rows_}
+    verb = verbs.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    app.command()(verb or main)
+    if verb is None:
         app(prog_name="python -m evals")
+    else:
+        app(sys.argv[2:], prog_name=f"python -m evals {sys.argv[1]}")
