@@ -387,10 +387,24 @@ class Evaluation:
             for side in self.sides
         }
 
+    def metrics_of(self, rows: Iterable[SuiteRow]) -> dict[str, dict[str, Any]]:
+        """Return the metrics over some of the rows, as `summary.json` has them.
+
+        Args:
+            rows: Of `scorable()`.
+
+        Raises:
+            EvalError: If the sandbox cannot run here.
+        """
+        return self._metrics(self.judge(rows), {}, [])
+
     def samples(self) -> list[dict[str, Any]]:
         """Return the lines of `samples.jsonl`: the first answer to each row on each side."""
         lines = []
-        for outcome in self.judge(self.scorable()):
+        outcomes = self.judge(self.scorable())
+        texts = [name for name in self.suite.scorers if name in (*_CORPUS_SCORERS, *_ROW_SCORERS)]
+        scores = {(name, side): _text_scores(name, outcomes, side).rows for name in texts for side in self.sides}
+        for index, outcome in enumerate(outcomes):
             values = outcome.row.values
             for side, answers in outcome.sides.items():
                 first = answers[0]
@@ -419,6 +433,7 @@ class Evaluation:
                         "prediction_key": first.answer.key,
                         **{key: value for key, value in first.figures.items() if key != "language"},
                         "exact_match": is_exact_match(first.code, values["output"]),
+                        **{name: round(scores[name, side][index], _DIGITS) for name in texts if name != "exact_match"},
                     }
                 )
         return lines

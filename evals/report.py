@@ -127,6 +127,21 @@ class Summary:
     harness_errors: tuple[str | int, ...] = ()
     paths: tuple[Path, ...] = ()
 
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Summary:
+        """Make a summary of what `summary.json` holds."""
+        return cls(
+            **{
+                **told,
+                "verdict": Conclusion(**told["verdict"]),
+                "metrics": _metrics(told["metrics"]),
+                "groups": {
+                    name: Group(group["rows"], _metrics(group["metrics"])) for name, group in told["groups"].items()
+                },
+                "warnings": tuple(told["warnings"]),
+            }
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the summary as plain objects, figures rounded to 6 digits."""
         return {
@@ -147,6 +162,15 @@ class Summary:
             "duplicates": self.duplicates,
             "warnings": list(self.warnings),
         }
+
+
+def _metrics(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Finding]:
+    return {
+        name: Finding(
+            name, **{**finding, "interval": None if finding["interval"] is None else tuple(finding["interval"])}
+        )
+        for name, finding in told.items()
+    }
 
 
 def _metrics_json(metrics: Mapping[str, Finding]) -> dict[str, dict[str, Any]]:

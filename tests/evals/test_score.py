@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from evals import Verdict, score_run
+from evals.__main__ import main
 from evals.errors import EvalError
-from evals.report import write_report
+from evals.report import Summary, write_report
 
 PROJECT = Path(__file__).resolve().parents[2]
 ADD = "def add(a, b):\n    return a + b"
@@ -58,6 +60,9 @@ def test_the_command_writes_the_known_scores(known_run):
     summary = json.loads((known_run / "eval" / "summary.json").read_text())
     metrics = _metrics(summary)
     bleu = {name: scores.pop("bleu") for name, scores in metrics.items()}
+    for scores in metrics.values():
+        assert {"code_bleu", "edit_similarity"} < set(scores)
+        del scores["code_bleu"], scores["edit_similarity"]
     assert metrics == {
         "all": {
             "pass@1": (0.2, 0.6, 0.4),
@@ -79,7 +84,7 @@ def test_the_command_writes_the_known_scores(known_run):
     assert {name: scores["rows"] for name, scores in summary["groups"].items()} == {"seen": 3, "unseen": 3}
     assert (summary["rows"], summary["rows_with_tests"]) == (6, 5)
     assert summary["verdicts"] == {
-        "base": dict.fromkeys(["exception", "missing_entry_point", "passed", "syntax_error", "wrong_answer"], 1),
+        "base": dict.fromkeys(["exception", "missing_entry_point", "no_code_found", "passed", "wrong_answer"], 1),
         "tuned": {"passed": 3, "wrong_answer": 2},
     }
     assert summary["settings_hash"] == {"base": "s1", "tuned": "s2"}
@@ -88,9 +93,14 @@ def test_the_command_writes_the_known_scores(known_run):
     assert "network_blocked" in summary["sandbox"]["protections"]
     pass_at_1 = summary["metrics"]["pass@1"]
     assert (pass_at_1["wins"], pass_at_1["losses"], pass_at_1["ties"], pass_at_1["rows"]) == (2, 0, 3, 5)
+    # The exact test on 2 wins and no loss gives 1/2.
+    assert (pass_at_1["p_value"], pass_at_1["word"]) == (0.5, "no measurable difference")
+    assert pass_at_1["interval"][0] <= 0 < pass_at_1["interval"][1]
     assert summary["verdict"]["metric"] == "pass@1"
-    written = ["junit.xml", "report.html", "report.md", "samples.jsonl", "summary.json"]
-    assert sorted(path.name for path in (known_run / "eval").iterdir()) == written
+    # `f` has no tests: `x = 2` runs, as `x = 1` does, and neither has a function to compare.
+    assert summary["rungs"] == {"base": {"3": 1}, "tuned": {"3": 1}}
+    written = ["junit.xml", "report.html", "report.md", "samples.jsonl", "summary.json", "verdicts.jsonl"]
+    assert sorted(path.name for path in (known_run / "eval").iterdir() if not path.name.startswith(".")) == written
 
 
 def _metrics(summary):
@@ -108,8 +118,8 @@ def test_the_table_shows_the_groups_the_failures_and_the_paths(known_run):
     lines = _run_module(str(known_run)).stdout.splitlines()
     cells = [[cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in lines if re.search("[│┃]", line)]
     assert cells[0] == ["rows", "metric", "base", "tuned", "difference", "95 % interval", "verdict", "count"]
-    assert [row[0] for row in cells[1:10] if row[0]] == ["seen", "unseen", "all"]
-    all_rows = [row for row in cells[1:10] if "pass@1" in row or "exact_match" in row][-2:]
+    assert [row[0] for row in cells[1:16] if row[0]] == ["seen", "unseen", "all"]
+    all_rows = [row for row in cells[1:16] if "pass@1" in row or "exact_match" in row][-2:]
     assert all_rows[0][:5] == ["all", "pass@1", "0.200", "0.600", "+0.400"]
     assert all_rows[1][:5] == ["", "exact_match", "0.167", "0.500", "+0.333"]
     assert [row[-1] for row in all_rows] == ["5", "6"]
@@ -143,12 +153,7 @@ def test_the_samples_say_what_came_of_each_row_and_side(known_run):
         "assert add(1, 2) == 3",
     ]
     assert (first["status"], first["detail"]) == ("wrong_answer", "assert add(1, 2) == 3")
-    assert [samples[10][key] for key in ("status", "detail", "cpu_seconds", "exact_match")] == [
-        None,
-        None,
-        None,
-        False,
-    ]
+    assert [samples[10][key] for key in ("status", "rung", "exact_match")] == ["climbed", 3, False]
 
 
 def test_quiet_prints_nothing(known_run):
@@ -170,19 +175,66 @@ def test_a_harness_error_counts_on_neither_side_and_ends_with_1(make_run, row):
         [row("a"), row("b", tests=broken)], [row("a", completion=SUB), row("b", tests=broken, completion="")]
     )
     done = _run_module(str(run))
-    assert (done.returncode, done.stderr) == (1, "1 row could not be judged.\n")
-    assert (
-        "1 row could not be judged (b); pass@1 leaves it out on both sides, and samples.jsonl says why." in done.stdout
-    )
-    summary = json.loads((run / "eval" / "summary.json").read_text())
-    assert _metrics(summary)["all"]["pass@1"] == (1.0, 0.0, -1.0)
-    assert summary["verdicts"]["base"] == {"harness_error": 1, "passed": 1}
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{run}/predictions/base.jsonl:2: 'tests' is not Python" in done.stderr
+
+
+def test_a_row_whose_reference_fails_is_left_out_and_a_vacuous_test_is_named(make_run, row):
+    lines = [row("a"), row("b", output=SUB), row("c", tests="assert add")]
+    done = _run_module(str(make_run(lines, lines)))
+    assert "1 row is left out, since the reference does not pass its own tests: b." in done.stdout
+    assert "1 row is weak, since a stub passes the tests: c." in done.stdout
+
+
+def test_no_row_is_left_if_no_reference_passes(make_run, row):
+    lines = [row("a", output=SUB)]
+    with pytest.raises(EvalError, match=r"no reference passes its own tests \(wrong answer: assert add"):
+        score_run(make_run(lines, lines))
+
+
+def test_rows_that_were_trained_on_are_told_and_the_score_shown_without_them(known_run, row):
+    (known_run / "rows").mkdir()
+    trained = {**row("t"), "instruction": "Add  two numbers ."}
+    (known_run / "rows" / "train.jsonl").write_text(json.dumps(trained) + "\n")
+    lines = (known_run / "predictions" / "base.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+    summary = score_run(known_run)
+    # All but `f`, whose reference is another.
+    assert [pair["row_id"] for pair in summary.duplicates["pairs"]] == list("abcde")
+    assert (summary.duplicates["rows"], summary.duplicates["exact"]) == (5, 5)
+    assert set(summary.duplicates["without_duplicates"]) == {"bleu", "code_bleu", "exact_match", "edit_similarity"}
+    assert summary.duplicates["without_duplicates"]["exact_match"]["tuned"] == 1.0
+
+
+def test_the_summary_is_the_same_after_a_round_by_json(known_run):
+    summary = score_run(known_run)
+    told = json.loads((known_run / "eval" / "summary.json").read_text())
+    assert Summary.from_json(told).to_json() == told == summary.to_json()
+
+
+def test_the_base_model_prompted_at_its_best_is_a_third_column(known_run, row):
+    prompted = [{**row(row_id, completion=ADD), "settings_hash": "s3"} for row_id in "abcde"]
+    prompted.append({**row("f", tests=None, output="x = 1", completion="x = 1"), "settings_hash": "s3"})
+    path = known_run / "predictions" / "prompted.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in prompted))
+    finding = score_run(known_run).metrics["pass@1"]
+    assert (finding.base, finding.prompted, finding.tuned) == (0.2, 1.0, 0.6)
+
+
+def test_a_row_that_the_sandbox_cannot_judge_ends_with_1(make_run, row, monkeypatch, capsys):
+    run = make_run([row("a"), row("b")], [row("a"), row("b", completion=SUB)])
+    verdicts = [Verdict("passed"), Verdict("passed"), Verdict("harness_error"), Verdict("wrong_answer")]
+    monkeypatch.setattr("evals.outcomes.judge_many", lambda *_: verdicts)
+    with pytest.raises(typer.Exit) as ended:
+        main(run, None, quiet=False)
+    assert ended.value.exit_code == 1
+    assert "1 row could not be judged (b); pass@1 leaves it out" in capsys.readouterr().out
 
 
 def test_a_row_that_one_side_could_not_judge_is_left_out_of_both(make_run, row, monkeypatch):
     run = make_run([row("a"), row("b")], [row("a"), row("b")])
     verdicts = [Verdict("passed"), Verdict("harness_error"), Verdict("wrong_answer"), Verdict("passed")]
-    monkeypatch.setattr("evals.scorers.execution.check_many", lambda *args: verdicts)
+    monkeypatch.setattr("evals.outcomes.judge_many", lambda *_: verdicts)
     summary = score_run(run)
     finding = summary.metrics["pass@1"]
     assert (finding.base, finding.tuned, finding.rows) == (0.0, 1.0, 1)
@@ -195,8 +247,9 @@ def test_pass_at_1_is_left_out_where_no_row_has_tests(make_run, row):
     done = _run_module(str(run))
     assert "pass@1 is left out: no row has tests." in done.stdout.splitlines()
     summary = json.loads((run / "eval" / "summary.json").read_text())
-    assert list(summary["metrics"]) == ["bleu", "exact_match"]
-    assert (summary["groups"], summary["rows_with_tests"], summary["sandbox"]) == ({}, 0, {})
+    assert list(summary["metrics"]) == ["bleu", "code_bleu", "exact_match", "edit_similarity"]
+    assert (summary["groups"], summary["rows_with_tests"]) == ({}, 0)
+    assert summary["rungs"] == {"base": {"4": 2}, "tuned": {"4": 2}}
     assert _metrics(summary)["all"]["exact_match"] == (1.0, 1.0, 0.0)
 
 
@@ -210,7 +263,9 @@ def test_mixed_settings_have_no_hash_and_a_remark(make_run, row):
 def test_progress_is_told(known_run):
     heard = []
     score_run(known_run, workers=1, progress=lambda done, total: heard.append((done, total)))
-    assert heard == [(done, 10) for done in range(1, 11)]
+    # Ten programs with tests and two that climb, of which two are the same and run once.
+    assert heard[-1][0] == heard[-1][1]
+    assert len(heard) > 3
 
 
 def test_a_second_evaluation_replaces_the_first(known_run):
