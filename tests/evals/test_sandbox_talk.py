@@ -2292,6 +2292,20 @@ FORGERIES = _cleaned(
             asyncio.run(main())
             """,
         ),
+        "a star over the tests' imports": (
+            """
+            class math:
+                def isclose(*a, **k): return True
+            def expect(*a): pass
+            def answer(n): return 0.0
+            """,
+            """
+            import math
+            def expect(x): assert x
+            from solution import *
+            expect(math.isclose(answer(3), 9.0))
+            """,
+        ),
         "own math": (
             """
             import math

@@ -100,6 +100,13 @@ def _call(target: "Any", arguments: "tuple[Any, ...]", names: "dict[str, Any] | 
     return target(*arguments, **names) if names else target(*arguments)
 
 
+def _data_fields(target: "Any") -> "list[tuple[str, bool]]":
+    """Return the fields of a data class: their names, and whether its constructor takes them."""
+    import dataclasses
+
+    return [(field.name, field.init) for field in dataclasses.fields(target)]
+
+
 def _code_shape(function: "Any") -> "tuple[Any, ...]":
     """Return what a function's signature can be told from, apart from its defaults and annotations."""
     code = function.__code__
@@ -195,5 +202,6 @@ OF_TESTS: "dict[str, Callable[..., Any]]" = {
     "copy": _copied("copy"), "deepcopy": _copied("deepcopy"),
     "plain": lambda target, name: plain_value(target, _BASES[name]),
     "subclass": _made_subclass, "of_class": _of_class,
-    "own_names": lambda kind: [name for name in own_names(kind) if type(name) is str],
+    "bound_names": lambda kind: [name for name, value in own_names(kind).items() if hasattr(type(value), "__get__")],
+    "data_fields": _data_fields,
 }  # fmt: skip

@@ -303,11 +303,15 @@ class Peer:
 
     # Frames.
 
-    def _send(self, kind: int, number: int, root: int, data: bytes) -> None:
-        left = memoryview(_HEAD.pack(len(data), kind, number, root) + data)
+    def _send(self, kind: int, number: int, root: int, data: bytearray) -> None:
+        head = _HEAD.pack(len(data), kind, number, root)
+        # A large message is not copied: there may be no memory left for it.
+        parts: list[bytes | bytearray] = [head, data] if len(data) > 2**16 else [head + data]
         try:
-            while left:
-                left = left[_write(self._channel, left) :]
+            for part in parts:
+                left = memoryview(part)
+                while left:
+                    left = left[_write(self._channel, left) :]
         except OSError:
             self._gone()
         self._told.update(self._untold)

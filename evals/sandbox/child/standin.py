@@ -381,7 +381,7 @@ class ClassStandIn(type):
     def __getattr__(cls, name: str) -> "Any":
         if id(cls) not in _STATES:
             raise AttributeError(name)
-        return _ask(cls, "get", name)
+        return _data_fields(cls) if name == "__dataclass_fields__" else _ask(cls, "get", name)
 
     def __setattr__(cls, name: str, value: "Any") -> None:
         if id(cls) not in _STATES or name.startswith("__"):
@@ -438,7 +438,7 @@ class _Inherited:
 
 
 def _let_super_find(kind: type) -> None:
-    for name in _ask(kind, "own_names"):
+    for name in _ask(kind, "bound_names"):
         if name not in vars(kind) and name not in _NOT_INHERITED and not name.startswith("__dataclass"):
             type.__setattr__(kind, name, _Inherited(kind, name))
 
@@ -459,6 +459,8 @@ class Remote:
             return _coroutine_mark(self, name)
         if name == "__code__":
             return _code(self)
+        if name == "__dataclass_fields__":
+            return _data_fields(self)
         state = _state(self)
         if not state.peer.judges or state.tested:
             return _ask(self, "get", name)
@@ -536,6 +538,26 @@ def _code(self: "Any") -> "Any":
         co_varnames=variables,
         co_name=name,
     )
+
+
+def _data_fields(self: "Any") -> "dict[str, Any]":
+    """Return the fields of a data class as the functions of `dataclasses` look for them.
+
+    Raises:
+        AttributeError: If it is none.
+    """
+    import dataclasses
+
+    found = {}
+    try:
+        told = _ask(self, "data_fields")
+    except TypeError as error:
+        raise AttributeError("__dataclass_fields__") from error
+    for name, init in told:
+        field: Any = dataclasses.field(init=init)
+        field.name, field._field_type = name, dataclasses._FIELD  # type: ignore[attr-defined]
+        found[name] = field
+    return found
 
 
 def _coroutine_mark(self: "Any", name: str) -> "Any":
@@ -650,7 +672,7 @@ def _contains(self: "Any", value: "Any") -> "Any":
         state.peer.refuse(
             f"the program's own {type(self).__name__} object would say whether it holds a value of the tests"
         )
-    if state.handed_back:
+    if state.peer.judges and (state.handed_back or id(value) in _STATES):
         state.peer.relied_on_program = True
     return _ask(self, "contains", value)
 

@@ -45,9 +45,11 @@ class Outcome:
 class _Program(ModuleType):
     """The program as a module: its names are looked up over there."""
 
-    def __init__(self, talk: "peer.Peer", kinds: "dict[str, bool]", shown: "list[str]") -> None:
+    def __init__(
+        self, talk: "peer.Peer", kinds: "dict[str, bool]", shown: "list[str]", scope: "dict[str, Any]"
+    ) -> None:
         super().__init__(candidate.MODULE)
-        vars(self).update(_talk=talk, _kinds=kinds, _known={}, __all__=shown)
+        vars(self).update(_talk=talk, _kinds=kinds, _known={}, _shown=shown, _scope=scope)
 
     def value_of(self, name: str) -> "Any":
         """Return the value of one of the program's global names.
@@ -67,6 +69,9 @@ class _Program(ModuleType):
         return value
 
     def __getattr__(self, name: str) -> "Any":
+        if name == "__all__":
+            # `from solution import *` does not take away what the tests have defined or imported before.
+            return [one for one in self._shown if one not in self._scope]
         if name.startswith("__") and name not in self._kinds:
             raise AttributeError(name)
         try:
@@ -226,9 +231,9 @@ def _is_at(node: "Any", line: int) -> bool:
 def _prepare(main: ModuleType, tests: str, kinds: "dict[str, bool]", talk: "peer.Peer") -> None:
     """Make the namespace of the tests, in which the program's names are found."""
     own = entry.tested_builtins(tests, {name for name, is_made in kinds.items() if is_made is True})
-    # `from solution import *` does not take Python's own names away.
+    # Nor does `from solution import *` take Python's own names away.
     shown = [name for name in kinds if name[:1] != "_" and (name in own or name not in vars(builtins))]
-    program = _Program(talk, kinds, shown)
+    program = _Program(talk, kinds, shown, main.__dict__)
     known = _Names(program)
     for name in own:
         del known[name]

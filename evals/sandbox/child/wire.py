@@ -24,7 +24,6 @@ else:
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 1000
-_PACK_FROM = 16  # As many numbers are packed; fewer are quicker one by one.
 
 
 class Broken(Exception):
@@ -150,9 +149,9 @@ class Encoder:
             self._emit(_FILL, self._numbers([place, *map(self._places.__getitem__, map(id, parts))]))
         return self._places[id(root)]
 
-    def message(self) -> bytes:
+    def message(self) -> bytearray:
         """Return what was written."""
-        return bytes(self._data)
+        return self._data
 
     def _write_stack(self) -> None:
         places, stack = self._places, self._stack
@@ -254,8 +253,8 @@ class Encoder:
 
 
 def _packed(parts: "Any") -> "bytes | None":
-    """Write many whole or many floating point numbers at once; None if they are something else."""
-    if len(parts) < _PACK_FROM:
+    """Write whole numbers, or floating point ones, at once; None if they are something else, or very large."""
+    if not parts:
         return None
     kinds = set(map(type, parts))
     code = _PACKED.get(kinds.pop()) if len(kinds) == 1 else None
