@@ -242,9 +242,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, content, message):
 def test_rows_that_are_nowhere_are_named(tmp_path):
     with pytest.raises(EvalError, match=r"nowhere\.jsonl: there is no such file of rows"):
         read_rows("nowhere.jsonl", tmp_path)
-    with pytest.raises(
-        EvalError, match=r"'no-such-package', which is not installed: pip install --no-deps no-such-pac"
-    ):
+    with pytest.raises(EvalError, match=r"'no-such-package', which is not installed: pip install --no-deps no-"):
         read_rows("package:no-such-package/x.jsonl", tmp_path)
     with pytest.raises(EvalError, match=r"'pytest' has no file x\.jsonl"):
         read_rows("package:pytest/x.jsonl", tmp_path)
