@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -139,7 +138,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     for kind, meaning in _KINDS.items():
         table.add_row(kind, meaning, str(told["held"][kind]), str(told["tried"][kind]))
     console.print(table)
-    for title, outcomes in (("Hole", diagnosis.holes), ("Not promised at this tier", diagnosis.accepted)):
+    for title, outcomes in (("Hole", diagnosis.holes), ("Not promised", diagnosis.accepted)):
         for outcome in outcomes:
             line = f"{title}: {outcome.category}, {outcome.name}: {outcome.why}"
             console.print(escape(line), highlight=False, soft_wrap=True)
@@ -155,15 +154,12 @@ def write_diagnosis(diagnosis: Diagnosis, path: Path) -> None:
         EvalError: If it cannot be written.
     """
     try:
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        aside = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(diagnosis.as_dict(), file, indent=1)
-                file.write("\n")
-            os.replace(aside, path)
-        except BaseException:
-            os.unlink(aside)
-            raise
+            aside.write_text(json.dumps(diagnosis.as_dict(), indent=1) + "\n", encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
     except OSError as error:
         raise EvalError(f"The diagnosis cannot be written to {path}: {error.strerror}; choose another path.") from error
 

@@ -28,39 +28,6 @@ CATEGORIES = ("forging", "resources", "reaching_out", "awkward")
 NEVER_EXCUSED = {"forges", "hangs", "survives", "reads a secret"}
 
 # Not held yet. A name goes from here as soon as it is; none may come.
-OPEN = {
-    "crossing: a class made on the other side that equals everything",
-    "crossing: a type of the library that equals everything, made there",
-    "crossing: the answer from the globals of the other side",
-    "crossing: another name for the test's own",
-    "crossing: the answer from the globals of a callback",
-    "crossing: the answer from the code of a callback",
-    "crossing: the answer from the frame of a generator",
-    "crossing: an object that says it is of the library and computes the answer",
-    "crossing: an object that says it is of the library and holds everything",
-    "crossing: a list that holds everything",
-    "crossing: StopIteration from an attribute",
-    "crossing: StopIteration from an item",
-    "crossing: StopIteration from a length",
-    "crossing: StopIteration from a number",
-    "crossing: a len of its own where each assertion calls it",
-    "crossing: a sorted of its own where each assertion calls it",
-    "crossing: an isinstance of its own where each assertion calls it",
-    "classes: a dataclass",
-    "classes: a metaclass",
-    "classes: copy and deepcopy",
-    "together: views of a dict against sets",
-    "together: what is printed, caught by redirect_stdout",
-    "together: what is printed, caught in sys.stdout",
-    "together: a file that the tests wrote",
-    "together: a file that the tests read",
-    "together: the type of a generator",
-    "together: what a class has, and the type of an object",
-    "together: a list of an object, changed by the tests",
-    "together: a dict of an object, changed by the tests",
-    "together: a global list, changed by the tests",
-    "together: a group of exceptions",
-}
 
 
 def _of(category: str, share: int = 1) -> list[Hostile]:
@@ -68,11 +35,7 @@ def _of(category: str, share: int = 1) -> list[Hostile]:
 
 
 def _holes(outcomes: list[Outcome]) -> dict[str, str]:
-    return {
-        outcome.name: outcome.why
-        for outcome in outcomes
-        if not outcome.held and not outcome.excused and outcome.name not in OPEN
-    }
+    return {outcome.name: outcome.why for outcome in outcomes if not outcome.held and not outcome.excused}
 
 
 def _skip_unless_there_is(tier: str) -> None:
@@ -82,26 +45,21 @@ def _skip_unless_there_is(tier: str) -> None:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_at_tier_full(category):
-    _skip_unless_there_is("full")
-    assert _holes(run_hostile(_of(category), "full")) == {}
+# Programs that wait for a limit take most of the time: every fourth of those, and all of them where there is time.
+SHARES = [
+    ("forging", 1),
+    ("resources", 4),
+    pytest.param("resources", 1, marks=pytest.mark.slow),
+    ("reaching_out", 1),
+    ("awkward", 1),
+]
 
 
-# Programs that wait for a limit take most of the time; every third is enough where another run has all of them.
-@pytest.mark.parametrize(
-    ("category", "share"),
-    [
-        ("forging", 1),
-        ("resources", 3),
-        pytest.param("resources", 1, marks=pytest.mark.slow),
-        ("reaching_out", 1),
-        ("awkward", 1),
-    ],
-)
-def test_at_tier_confined(category, share):
-    _skip_unless_there_is("confined")
-    assert _holes(run_hostile(_of(category, share), "confined")) == {}
+@pytest.mark.parametrize("tier", ["full", "confined"])
+@pytest.mark.parametrize(("category", "share"), SHARES)
+def test_at_tier(tier, category, share):
+    _skip_unless_there_is(tier)
+    assert _holes(run_hostile(_of(category, share), tier)) == {}
 
 
 ORDINARY = """
@@ -117,32 +75,25 @@ except EvalError as error:
 else:
     programs = [program for program in PROGRAMS if program.category == {category!r}][::{share}]
     outcomes = run_hostile(programs, {tier!r})
-    print(len(outcomes), {{o.name: o.why for o in outcomes
-        if not o.held and not o.excused and o.name not in {open!r}}})
+    print(len(outcomes), {{o.name: o.why for o in outcomes if not o.held and not o.excused}})
 """
 
 
 @pytest.mark.parametrize("tier", ["full", "confined"])
-@pytest.mark.parametrize(
-    ("category", "share"),
-    [
-        ("forging", 1),
-        ("resources", 3),
-        pytest.param("resources", 1, marks=pytest.mark.slow),
-        ("reaching_out", 1),
-        ("awkward", 1),
-    ],
-)
+@pytest.mark.parametrize(("category", "share"), SHARES)
 def test_as_an_ordinary_user(as_ordinary_user, tier, category, share):
-    done = as_ordinary_user(ORDINARY.format(tier=tier, category=category, share=share, open=OPEN), 500)
+    done = as_ordinary_user(ORDINARY.format(tier=tier, category=category, share=share), 500)
     assert done.returncode == 0, done.stderr
     if done.stdout.startswith("no such tier:"):
         pytest.skip(done.stdout)
     assert done.stdout.strip() == f"{len(_of(category, share))} {{}}"
 
 
-def test_what_is_open_is_known():
-    assert {program.name for program in PROGRAMS} >= OPEN
+def test_the_limitations_are_still_there():
+    # A correct program that has come to pass is no longer one.
+    limited = [program for program in PROGRAMS if program.limitation]
+    assert {program.category for program in limited} == {"awkward"}
+    assert [outcome.name for outcome in run_hostile(limited) if outcome.held] == []
 
 
 def test_what_is_excused_at_a_lower_tier_is_none_of_the_worst():
@@ -263,6 +214,18 @@ def test_what_was_laid_out_is_taken_in():
     assert CANARY_VARIABLE not in os.environ
     for folder, names in before.items():
         assert {name for name in set(os.listdir(folder)) - names if name.startswith(("evals-bait", "planted"))} == set()
+
+
+def test_what_a_killed_run_laid_out_is_taken_in_by_the_next():
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    stale = Path(f"/var/tmp/evals-bait-{gone.stdout.strip()}-x")
+    if not os.access(stale.parent, os.W_OK):
+        pytest.skip("there is no /var/tmp")
+    stale.mkdir()
+    run_hostile(_of("awkward")[:1])
+    assert not stale.exists()
 
 
 def test_outcomes_keep_the_order_and_progress_is_told():

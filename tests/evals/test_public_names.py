@@ -86,6 +86,7 @@ def test_scoring_loads_no_model_library():
     "module",
     [
         "evals.extract",
+        "evals.near_duplicates",
         "evals.plain_text",
         "evals.python_source",
         "evals.report",
@@ -95,6 +96,7 @@ def test_scoring_loads_no_model_library():
         "evals.scorers.edit_similarity",
         "evals.scorers.exact_match",
         "evals.scorers.pass_at_k",
+        "evals.sandbox.pool",
         "evals.scorers.score",
         "evals.statistics",
         "evals.verdict",

@@ -93,7 +93,7 @@ TABLE = {
         "class Any:\n    def __eq__(self, other): return True\ndef add(a, b):\n    return Any()",
         TESTS,
         "unsupported_type",
-        "an object of its own class Any would be compared with a int, and decide by itself",
+        "the program's own Any object would decide how it compares with a value of the tests",
     ),
     "what is not allowed": (
         "import os\ndef add(a, b):\n    os.kill(1, 9)",
@@ -190,7 +190,7 @@ def test_an_answer_may_not_be_larger_than_the_tests_can_take_in():
     verdict = check("def add(a, b):\n    return bytes(70 * 10**6)", TESTS)
     assert (verdict.status, verdict.detail) == (
         "output_limit",
-        "its answer is larger than what the tests can take in",
+        "its answer is too large or too deep to be carried",
     )
 
 
@@ -525,7 +525,7 @@ def test_load_does_not_change_the_verdict_on_a_program_that_works(workers):
 
 DOCTESTS = {
     "right": ("def f(x):\n    return [x]", "Doubles:\n\n    >>> f(3)\n    [3]\n", "passed", 0),
-    "wrong": ("def f(x):\n    return x", "\n>>> f(3)\n3\n>>> f(3)\n4\n", "wrong_answer", "f(3): expected '4', got '3'"),
+    "wrong": ("def f(x):\n    return x", "\n>>> f(3)\n3\n>>> f(3)\n4\n", "wrong_answer", "expected '4', got '3'"),
     "prints": ("def f(x):\n    print(x)\n    return x", ">>> f('a')\na\n'a'\n", "passed", 0),
     "raises as it shall": (
         "def f(x):\n    raise KeyError(x)",

@@ -169,6 +169,14 @@ def use_one_arena() -> None:
         _libc.mallopt(_M_ARENA_MAX, 1)
 
 
+def use_spare_memory() -> None:
+    """Let this process have what memory its hard limit leaves, to tell that it has used up what it was given."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
 def bring_up_loopback() -> None:
     """Turn on the loopback device of an own network namespace, so that a program can talk to itself only.
 

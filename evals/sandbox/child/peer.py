@@ -1,29 +1,41 @@
 """One side of the talk between a program and its tests: each uses the other's objects through stand-ins.
 
-A request names something to do with an object of the receiver (call it, read an attribute, add to it) and the answer is
-a value or an exception. Both sides may ask while they are asked, so that tests can hand over callbacks. Arguments that
-can change are given back with the answer, and the sender's own objects take on what became of them.
+A request names something to do with an object of the receiver (call it, read an attribute, add to it), and its answer
+is a value or an exception. Whoever waits for an answer answers requests meanwhile, so that tests can hand over
+callbacks. Arguments that can change are given back with the answer, and the sender's own objects take on what became of
+them.
+
+The side of the tests judges: it takes only values from the other, and lets the other do little with its own objects.
 """
 
-import operator
 import os
-import sys
-from io import StringIO
+import struct
+from _thread import RLock
+from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import remote, wire
+    from evals.sandbox.child import kernel, names, operations, standin, wire
 else:
-    import remote
+    import kernel
+    import names
+    import operations
+    import standin
     import wire
 
-READY, FAILED = b"R", b"F"
-_REQUEST, _ANSWER, _RAISED, _OVERSIZED = b"Q", b"A", b"X", b"T"
-_FUNCTION = type(lambda: None)
-_HEAD = 17  # Length of the rest (8), kind (1), number of the request (4), place of the value (4).
+READY, FAILED = 1, 2
+_REQUEST, _ANSWER, _RAISED, _OVERSIZED = 3, 4, 5, 6
+_HEAD = struct.Struct(">IBII")  # Bytes that follow, kind, number of the request, place of its value.
+# What leads from an object of the tests to their variables and their text.
+_INSIDES = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_", "func_")
+_PUBLIC_SPECIALS = (
+    "__name__", "__qualname__", "__doc__", "__module__", "__len__", "__iter__", "__next__", "__call__", "__contains__",
+    "__defaults__", "__kwdefaults__", "__annotations__",
+)  # fmt: skip
+_read, _write, _leave = os.read, os.write, os._exit
 
 
 class Lost(BaseException):
@@ -31,44 +43,66 @@ class Lost(BaseException):
 
 
 class Refused(BaseException):
-    """The tests asked for a value that the program would have decided by itself."""
+    """The tests would have taken the program's word in place of a value."""
 
 
 class Oversized(BaseException):
-    """An answer was too large or too deep to be carried."""
+    """A value was too large or too deep to be carried.
+
+    Attributes:
+        too_deep: Whether it was too deep.
+    """
+
+    def __init__(self, text: str, *, too_deep: bool) -> None:
+        super().__init__(text)
+        self.too_deep = too_deep
 
 
 class Peer:
     """One side of the talk.
 
     Attributes:
-        judges: Whether this is the side of the tests, which believes the other one nothing but values.
+        judges: Whether this is the side of the tests.
         failure: What ended the talk: `Lost`, `Refused` or `Oversized`; None so far.
-        relied_on_program: Whether an object of the program's own class has decided a comparison.
-        failed_assertion: An assertion of the tests that failed while the program had called them.
-        expects_stop: Says whether a StopIteration that is raised in a frame of the tests is caught right there.
-        globals: The names that the other side may ask for.
+        relied_on_program: Whether an object of the program's own class has decided something.
+        before_request: Called before anything is asked.
+        after_answer: Called when an answer has come, before it is used, and before a request is answered.
+        expects_stop: Says whether a StopIteration that came of a request is caught right there by the tests.
+        failed_assertion: An assertion of the tests that failed while the program had called them; None so far.
         handed_over: Functions of the tests that the program was given and has not called yet, by their `id`.
     """
 
     def __init__(self, channel: int, *, judges: bool) -> None:
-        """Begin to talk over a socket."""
+        """Begin to talk.
+
+        Args:
+            channel: A stream socket, whose other end has the other side.
+            judges: Whether this is the side of the tests.
+        """
         self.judges = judges
         self.failure: BaseException | None = None
         self.relied_on_program = False
+        self.before_request: Callable[[], None] = _nothing
+        self.after_answer: Callable[[], None] = _nothing
+        self.expects_stop: Callable[[], bool] = lambda: False
         self.failed_assertion: BaseException | None = None
-        self.expects_stop: Callable[[Any], bool] = lambda frame: False
-        self.globals: dict[str, Any] = {}
         self.handed_over: dict[int, Any] = {}
+        self.operations: dict[str, Callable[..., Any]] = {**operations.OPERATIONS}
         self._channel = channel
-        self._read, self._write = os.read, os.write
+        self._lock = RLock()
         self._number = 0
         self._table: list[Any] = []
-        self._place_of: dict[int, int] = {}
+        self._number_of: dict[int, int] = {}
+        self._told: set[int] = set()
+        self._untold: list[int] = []
         self._stand_ins: dict[int, Any] = {}
-        self._buffer: StringIO | None = None
+        self._raised: list[BaseException] = []
+        if judges:
+            self.operations.update(call=self._guarded_call, get=_guarded_get, set=_guarded_set, dir=_guarded_dir)
+        else:
+            self.operations.update(operations.OF_TESTS)
 
-    # What both sides do.
+    # Asking.
 
     def ask(self, what: str, *arguments: "Any") -> "Any":
         """Ask the other side to do something, and return what came of it.
@@ -78,315 +112,274 @@ class Peer:
             Oversized: If its answer cannot be carried.
             BaseException: What it raised.
         """
-        if self.failure is not None:
-            raise self.failure
-        self._number += 1
-        number = self._number
-        try:
-            encoder = wire.Encoder(self._handle_of, names_functions=self.judges)
-            place = encoder.add((what, *arguments))
-        except (wire.TooLarge, wire.TooDeep, RecursionError) as error:
-            raise ValueError(f"a value is too large or too deep for the sandbox: {type(error).__name__}") from error
-        self._send(_REQUEST, number, place, encoder.message())
-        while True:
-            kind, came, place, data = self._receive()
-            if kind == _REQUEST:
-                self._answer(came, place, data)
-                continue
-            if came != number or kind not in (_ANSWER, _RAISED, _OVERSIZED):
-                self.broken()
-            value, _ = self._decoded(place, data, encoder.mutables)
-            if kind == _ANSWER:
-                return value
-            if kind == _OVERSIZED:
-                self.fail(Oversized(value))
-            if not isinstance(value, BaseException):
-                self.broken()
-            raise value
-
-    def serve(self) -> None:
-        """Answer until the other side is gone."""
-        while True:
+        with self._lock:
+            if self.failure is not None:
+                raise self.failure
+            self.before_request()
+            self._number += 1
+            number = self._number
+            encoder = wire.Encoder(self._handle_of, self._name_of)
             try:
-                kind, number, place, data = self._receive()
-                if kind != _REQUEST:
-                    return
-                self._answer(number, place, data)
-            except Lost:
-                return
+                root = encoder.add((what, *arguments))
+            except (wire.TooLarge, wire.TooDeep) as error:
+                self._untold.clear()
+                self._cannot_send(too_deep=isinstance(error, wire.TooDeep))
+            self._send(_REQUEST, number, root, encoder.message())
+            while True:
+                kind, came, root, data = self._receive()
+                if kind == _REQUEST:
+                    self._answer(came, root, data)
+                    continue
+                if came != number or kind not in (_ANSWER, _RAISED, _OVERSIZED):
+                    self._broken("an answer that was not asked for")
+                value = self._decoded(root, data, encoder.mutables)[0]
+                self.after_answer()
+                if kind == _ANSWER:
+                    return value
+                if kind == _OVERSIZED:
+                    self.fail(Oversized("its answer is too large or too deep to be carried", too_deep=value is True))
+                if not isinstance(value, BaseException):
+                    self._broken("an exception that is none")
+                if self.judges and isinstance(value, (StopIteration, StopAsyncIteration)) and not self.expects_stop():
+                    # Let through, it would end a loop of the tests before all was tested.
+                    value = RuntimeError(f"it raised {type(value).__name__}")
+                    self._raised.append(value)
+                elif standin.is_stand_in(value):
+                    self._raised.append(value)
+                raise value
 
-    def tell(self, kind: bytes, value: "Any") -> None:
+    def is_own_assertion(self, error: "Any") -> bool:
+        """Say whether an exception is an assertion of the tests that failed, on the side of the tests."""
+        return self.judges and isinstance(error, AssertionError) and not self.is_from_there(error)
+
+    def is_from_there(self, error: "BaseException | None") -> bool:
+        """Say whether an exception was raised by the other side."""
+        return any(error is one for one in self._raised)
+
+    def tell(self, kind: int, value: "Any") -> None:
         """Say something unasked, at the beginning."""
-        encoder = wire.Encoder(self._handle_of, names_functions=self.judges)
+        encoder = wire.Encoder(self._handle_of, self._name_of)
         self._send(kind, 0, encoder.add(value), encoder.message())
 
-    def hear(self) -> "tuple[bytes, Any]":
-        """Return what the other side says at the beginning."""
-        kind, _, place, data = self._receive()
-        return kind, self._decoded(place, data, [])[0]
+    def hear(self) -> "tuple[int, Any]":
+        """Return what the other side says unasked, at the beginning."""
+        kind, _, root, data = self._receive()
+        return kind, self._decoded(root, data, [])[0]
+
+    def serve(self) -> "NoReturn":
+        """Do what is asked, until the other side is gone; never returns."""
+        while True:
+            kind, number, root, data = self._receive()
+            if kind != _REQUEST:
+                self._broken("an answer to nothing")
+            self._answer(number, root, data)
+
+    def close(self) -> None:
+        """Leave the talk, as a copy of this process must."""
+        channel, self._channel = self._channel, -1
+        if channel >= 0:
+            os.close(channel)
+
+    # Failing.
 
     def fail(self, why: BaseException) -> "NoReturn":
-        """End the talk.
+        """End the talk: whatever is asked from now on raises the same.
 
         Raises:
-            BaseException: The reason.
+            BaseException: The first reason there was.
         """
         self.failure = self.failure or why
-        raise why
+        raise self.failure
 
     def refuse(self, why: str) -> "NoReturn":
-        """Stop tests that would take the program's word for it.
+        """Stop tests that would take the program's word.
 
         Raises:
             Refused: Always.
         """
         self.fail(Refused(why))
 
-    def is_own_assertion(self, error: "Any") -> bool:
-        """Say whether an exception is an assertion of the tests that failed, on the side of the tests."""
-        return self.judges and isinstance(error, AssertionError) and not remote.is_from_there(error)
+    def _broken(self, why: str) -> "NoReturn":
+        if not self.judges:
+            self._end()
+        self.fail(Lost(f"it sent {why}"))
 
-    def broken(self) -> "NoReturn":
-        """End the talk with a side that breaks its rules.
+    def _cannot_send(self, *, too_deep: bool) -> "NoReturn":
+        text = "an argument is nested too deep" if too_deep else "an argument is too large"
+        if self.judges:
+            self.fail(Oversized(text, too_deep=too_deep))
+        raise ValueError(f"{text} for the sandbox")
 
-        Raises:
-            Lost: Always.
-        """
-        self.fail(Lost("it broke off its talk with the tests"))
+    def _end(self) -> "NoReturn":
+        import sys
 
-    @staticmethod
-    def operate(what: str, *operands: "Any") -> "Any":
-        """Do an operation here."""
-        return _OPERATIONS[what](*operands)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            _leave(0)
 
-    # Objects and their stand-ins.
+    # Answering.
+
+    def _answer(self, number: int, root: int, data: bytes) -> None:
+        request, mutables = self._decoded(root, data, [])
+        self.after_answer()
+        before = [wire.content(mutable, type(mutable)) for mutable in mutables]
+        kind: int = _ANSWER
+        value: Any
+        try:
+            what, *arguments = request
+            if self.judges and what == "call":
+                self.handed_over.pop(id(arguments[0]), None)
+            value = self.operations[what](*arguments)
+        except (Lost, Refused, Oversized):
+            raise
+        except BaseException as error:
+            if isinstance(error, MemoryError) and not self.judges:
+                kernel.use_spare_memory()
+            if self.is_own_assertion(error):
+                # The program may swallow it; the tests have failed all the same.
+                self.failed_assertion = self.failed_assertion or error
+            kind, value = _RAISED, error
+        with self._lock:  # Another thread of the program may be asking.
+            given = {id(mutable): place for place, mutable in enumerate(mutables)}
+            unchanged = {place for place, mutable in enumerate(mutables) if _holds(mutable, before[place])}
+            encoder = wire.Encoder(self._handle_of, self._name_of, given, unchanged)
+            try:
+                root = encoder.add(value)
+                for place, mutable in enumerate(mutables):
+                    if place not in unchanged:
+                        encoder.add(mutable)
+                message = encoder.message()
+            except (wire.TooLarge, wire.TooDeep, MemoryError) as error:
+                self._untold.clear()
+                kind, value = _OVERSIZED, isinstance(error, wire.TooDeep)
+                if isinstance(error, MemoryError):
+                    kind, value = _RAISED, MemoryError("there was no memory for the answer")
+                encoder = wire.Encoder(self._handle_of, self._name_of)
+                root, message = encoder.add(value), encoder.message()
+            self._send(kind, number, root, message)
+
+    def _guarded_call(self, target: "Any", arguments: "tuple[Any, ...]", names_given: "Any") -> "Any":
+        """Call for the program what the tests have handed it, and nothing that both sides know by its name."""
+        if id(target) not in self._number_of:
+            raise TypeError(f"{target!r} was not handed to the program")
+        return operations.OPERATIONS["call"](target, arguments, names_given)
+
+    # Objects.
+
+    def _name_of(self, value: "Any") -> str:
+        if standin.is_stand_in(value):
+            return ""
+        return names.library_name(value) if self.judges else names.shared_name(value)
 
     def _handle_of(self, value: "Any") -> "wire.Handle":
-        number = remote.number_of(value, self)
+        number = standin.number_of(value)
         if number is not None:
-            return wire.Handle(number, is_ours=True)
-        place = self._place_of.get(id(value))
-        if place is None:
-            place = self._place_of[id(value)] = len(self._table)
+            return wire.Handle(number, is_yours=True)
+        number = self._number_of.get(id(value))
+        if number is None:
+            number = self._number_of[id(value)] = len(self._table)
             self._table.append(value)
-            if self.judges and type(value) is _FUNCTION:
+            if self.judges and type(value) is FunctionType:
                 self.handed_over[id(value)] = value
-        return wire.Handle(place, is_ours=False, facts=remote.facts_of(value))
+        if number in self._told:
+            return wire.Handle(number, is_yours=False)
+        self._untold.append(number)
+        return wire.Handle(number, is_yours=False, facts=standin.facts_of(value, self._name_of))
 
     def _resolve(self, handle: "wire.Handle") -> "Any":
-        if handle.is_ours:
-            if not 0 <= handle.number < len(self._table):
-                raise wire.Broken("there is no such object")
+        if handle.is_yours:
             return self._table[handle.number]
         if handle.number not in self._stand_ins:
-            self._stand_ins[handle.number] = remote.stand_in(self, handle)
+            if type(handle.facts) is not tuple:
+                raise wire.Broken("an object that nothing is known of")
+            self._stand_ins[handle.number] = standin.make(self, handle.number, handle.facts)
         return self._stand_ins[handle.number]
+
+    def stands_for(self, number: int, stand_in: "Any") -> None:
+        """Take an object of this side as the stand-in for one of the other's."""
+        self._stand_ins[number] = stand_in
 
     # Frames.
 
-    def _send(self, kind: bytes, number: int, place: int, data: bytes) -> None:
-        head = (len(data) + _HEAD - 8).to_bytes(8) + kind + number.to_bytes(4) + place.to_bytes(4)
-        left = memoryview(head + data)
-        while left:
-            try:
-                left = left[self._write(self._channel, left) :]
-            except OSError:
-                self.fail(Lost("it is gone"))
+    def _send(self, kind: int, number: int, root: int, data: bytes) -> None:
+        left = memoryview(_HEAD.pack(len(data), kind, number, root) + data)
+        try:
+            while left:
+                left = left[_write(self._channel, left) :]
+        except OSError:
+            self._gone()
+        self._told.update(self._untold)
+        self._untold.clear()
 
-    def _receive(self) -> "tuple[bytes, int, int, bytes]":
-        head = self._exactly(_HEAD)
-        size = int.from_bytes(head[:8]) - (_HEAD - 8)
-        if not 0 <= size <= 2 * wire.MAX_BYTES:
-            self.broken()
-        return head[8:9], int.from_bytes(head[9:13]), int.from_bytes(head[13:17]), self._exactly(size)
+    def _receive(self) -> "tuple[int, int, int, bytes]":
+        size, kind, number, root = _HEAD.unpack(self._exactly(_HEAD.size))
+        if size > wire.MAX_BYTES + 2**10:
+            self._broken("a message larger than any may be")
+        return kind, number, root, self._exactly(size)
 
     def _exactly(self, size: int) -> bytes:
         parts = []
         while size:
             try:
-                part = self._read(self._channel, min(size, 2**20))
+                part = _read(self._channel, min(size, 2**20))
             except OSError:
                 part = b""
             if not part:
-                self.fail(Lost("it is gone"))
+                self._gone()
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
 
-    def _decoded(self, place: int, data: bytes, given: "list[Any]") -> "tuple[Any, list[Any]]":
+    def _gone(self) -> "NoReturn":
+        if not self.judges:
+            self._end()
+        self.fail(Lost("it ended before the tests were done"))
+
+    def _decoded(self, root: int, data: bytes, given: "list[Any]") -> "tuple[Any, list[Any]]":
+        named = names.shared if self.judges else names.from_library
+        decoder = wire.Decoder(self._resolve, named, given)
         try:
-            values, mutables = wire.decode(data, self._resolve, given, names_functions=not self.judges)
-            return values[place], mutables
-        except (wire.Broken, IndexError, RecursionError, MemoryError):
-            self.broken()
-
-    # Answering.
-
-    def _answer(self, number: int, place: int, data: bytes) -> None:
-        request, mutables = self._decoded(place, data, [])
-        kind = _ANSWER
-        try:
-            value = self._done(*request)
-        except Lost:
-            raise
-        except BaseException as error:
-            if isinstance(error, MemoryError) and not self.judges:
-                use_spare_memory()
-            if self.is_own_assertion(error):
-                # The program may swallow it; the tests have failed all the same.
-                self.failed_assertion = self.failed_assertion or error
-            kind, value = _RAISED, error
-        given = {id(mutable): index for index, mutable in enumerate(mutables)}
-        try:
-            encoder = wire.Encoder(self._handle_of, given, names_functions=self.judges)
-            place = encoder.add(value)
-            for mutable in mutables:
-                encoder.add(mutable)
-        except (wire.TooLarge, wire.TooDeep, RecursionError, MemoryError) as error:
-            kind, told = _OVERSIZED, _WHY_NOT_CARRIED[type(error)]
-            if isinstance(error, MemoryError):
-                kind, told = _RAISED, MemoryError("none was left to write the answer")
-            encoder = wire.Encoder(self._handle_of, names_functions=self.judges)
-            place = encoder.add(told)
-        self._send(kind, number, place, encoder.message())
-
-    def _done(self, what: str, *arguments: "Any") -> "Any":
-        if what == "printed":
-            return self._take_printed()
-        return _DEEDS[what](self, *arguments)
-
-    def _take_printed(self) -> str:
-        """Return what was printed since the last time, and keep what will be from now on."""
-        text = self._buffer.getvalue() if self._buffer is not None else ""
-        self._buffer = sys.stdout = StringIO()
-        return text
+            return decoder.read(data, root), decoder.mutables
+        except wire.Broken as error:
+            self._broken(f"junk ({error})")
+        except wire.TooLarge:
+            self.fail(Oversized("its answer is too large to be taken in", too_deep=False))
 
 
-_WHY_NOT_CARRIED: "dict[type, Any]" = {
-    wire.TooLarge: "its answer is larger than what the tests can take in",
-    wire.TooDeep: "its answer is nested deeper than what the tests can take in",
-    RecursionError: "its answer is nested deeper than what the tests can take in",
-    MemoryError: "",
-}
+def _nothing() -> None:
+    """Do nothing."""
 
 
-def use_spare_memory() -> None:
-    """Let this process have a little more memory, to tell that it has used up what it was given."""
-    import resource
-
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-
-
-def _global(peer: Peer, name: str) -> "Any":
-    """Read a global name; a pair, whose first part says whether there is one."""
-    return (True, peer.globals[name]) if name in peer.globals else (False, None)
+def _holds(mutable: "Any", before: "list[Any]") -> bool:
+    """Say whether a mutable value still holds the very same things."""
+    kind = type(mutable)
+    now = wire.content(mutable, kind)
+    if len(now) != len(before):
+        return False
+    if now and type(now[0]) is bytes and kind not in (list, dict):
+        return now == before  # The bytes of a bytearray were read anew.
+    return all(map(operations.is_, now, before))
 
 
-def _call(peer: Peer, target: "Any", arguments: "tuple[Any, ...]", names: "dict[str, Any]") -> "Any":
-    peer.handed_over.pop(id(target), None)
-    return target(*arguments, **names)
+def _guarded_get(target: "Any", name: str, *default: "Any") -> "Any":
+    """Read an attribute of an object of the tests for the program: nothing that shows the tests themselves."""
+    if type(name) is not str or isinstance(target, (ModuleType, CodeType, FrameType, TracebackType)):
+        raise AttributeError(name)
+    own = standin.is_written_here(target if isinstance(target, type) else type(target))
+    inside = name.startswith("__") if own else name.startswith(_INSIDES)
+    if inside and name not in _PUBLIC_SPECIALS:
+        raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r} in the sandbox")
+    return getattr(target, name, *default)
 
 
-def _next(peer: Peer, target: "Any") -> "tuple[bool, Any]":
-    try:
-        return True, next(target)
-    except StopIteration as stop:
-        return False, stop.value
+def _guarded_set(target: "Any", name: str, value: "Any") -> None:
+    own = standin.is_written_here(target if isinstance(target, type) else type(target))
+    if type(name) is not str or name.startswith("__") or not own:
+        raise AttributeError(f"{type(target).__name__!r} object's {name!r} cannot be set in the sandbox")
+    setattr(target, name, value)
 
 
-def _await(peer: Peer, target: "Any") -> "Any":
-    """Run something awaitable to its end, on a loop of this process."""
-    import asyncio
-
-    if not hasattr(peer, "loop"):
-        peer.loop = asyncio.new_event_loop()  # type: ignore[attr-defined]
-
-    async def awaited() -> "Any":
-        return await target
-
-    return peer.loop.run_until_complete(awaited())  # type: ignore[attr-defined]
-
-
-def _anext(peer: Peer, target: "Any") -> "tuple[bool, Any]":
-    try:
-        return True, _await(peer, type(target).__anext__(target))
-    except StopAsyncIteration:
-        return False, None
-
-
-def _decides_its_truth(peer: Peer, target: "Any") -> bool:
-    return any("__bool__" in vars(kind) or "__len__" in vars(kind) for kind in type(target).__mro__)
-
-
-def _subclass(peer: Peer, name: str, bases: "tuple[Any, ...]", content: "dict[str, Any]") -> "Any":
-    """Make a class that the other side defines, with bases of this one."""
-    return type(name, bases, {key: remote.as_method(value) for key, value in content.items()})
-
-
-def _base_value(peer: Peer, target: "Any") -> "Any":
-    """Return the plain value in an object whose class is made from a mutable built-in one."""
-    if isinstance(target, dict):
-        return dict(dict.items(target))
-    kinds: tuple[Any, ...] = (list, set, bytearray)
-    for kind in kinds:
-        if isinstance(target, kind):
-            return kind(kind.__iter__(target))
-    raise TypeError("it holds no plain value")
-
-
-def _op(peer: Peer, name: str, *arguments: "Any") -> "Any":
-    return _OPERATIONS[name](*arguments)
-
-
-def _exit(target: "Any", error: "BaseException | None") -> "Any":
-    kind = type(target)
-    return kind.__exit__(target, error and type(error), error, error and error.__traceback__)
-
-
-def _copy(target: "Any", memo: object = None) -> "Any":
-    from copy import copy
-
-    return copy(target)
-
-
-def _deepcopy(target: "Any") -> "Any":
-    from copy import deepcopy
-
-    return deepcopy(target)
-
-
-_OPERATIONS: "dict[str, Callable[..., Any]]" = {
-    **{
-        name: getattr(operator, name)
-        for name in (
-            "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow",
-            "lshift", "rshift", "and_", "or_", "xor", "iadd", "isub", "imul", "imatmul", "itruediv", "ifloordiv",
-            "imod", "ipow", "ilshift", "irshift", "iand", "ior", "ixor", "neg", "pos", "abs", "invert", "index",
-            "contains", "getitem", "setitem", "delitem",
-        )
-    },
-    "divmod": divmod, "len": len, "hash": hash, "bool": bool, "str": str, "repr": repr, "format": format, "int": int,
-    "float": float, "complex": complex, "bytes": bytes, "round": round, "iter": iter, "reversed": reversed, "dir": dir,
-    "isinstance": isinstance, "issubclass": issubclass, "fspath": os.fspath, "type": type,
-    "enter": lambda target: type(target).__enter__(target), "exit": _exit, "copy": _copy, "deepcopy": _deepcopy,
-    "trunc": lambda target: type(target).__trunc__(target), "floor": lambda target: type(target).__floor__(target),
-    "ceil": lambda target: type(target).__ceil__(target), "aiter": lambda target: type(target).__aiter__(target),
-    "aenter": lambda target: type(target).__aenter__(target),
-    "aexit": lambda target, error: type(target).__aexit__(target, error and type(error), error, None),
-    "missing": lambda target, key: type(target).__missing__(target, key),
-}  # fmt: skip
-_DEEDS: "dict[str, Callable[..., Any]]" = {
-    "global": _global,
-    "call": _call,
-    "get": lambda peer, target, name: getattr(target, name),
-    "set": lambda peer, target, name, value: setattr(target, name, value),
-    "del": lambda peer, target, name: delattr(target, name),
-    "decides its truth": _decides_its_truth,
-    "next": _next,
-    "await": _await,
-    "anext": _anext,
-    "subclass": _subclass,
-    "value": _base_value,
-    "op": _op,
-}
+def _guarded_dir(target: "Any") -> "list[str]":
+    return [name for name in dir(target) if not name.startswith("_")]

@@ -7,9 +7,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from evals.sandbox.child import peer
+    from evals.sandbox.child import kernel
 else:
-    import peer
+    import kernel
 
 _FILE = "solution.py"
 
@@ -40,7 +40,7 @@ def become(code: str, word: int) -> "NoReturn":
             print(stop.code, file=sys.stderr)
         code_of_exit = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except MemoryError as error:
-        peer.use_spare_memory()
+        kernel.use_spare_memory()
         _tell(word, "out_of_memory", error)
         code_of_exit = 1
     except BaseException as error:

@@ -4,7 +4,6 @@ It never runs a line of the program, and the program's process has no way to it 
 """
 
 import builtins
-import json
 import os
 import sys
 from types import ModuleType
@@ -13,19 +12,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import candidate, peer, remote
+    from evals.sandbox.child import candidate, entry, examples, peer, standin, streams
 else:
     import candidate
+    import entry
+    import examples
     import peer
-    import remote
+    import standin
+    import streams
 
-_FILE = "tests.py"
-_MAX_DETAIL = 2000
-_NEVER_OURS = ("__build_class__", "__import__", "__name__", "__debug__", "super")
+_FILE = examples.FILE
+_FAILURES = ("syntax_error", "exception", "exited_early", "out_of_memory", "missing_dependency")
 
 
 class Outcome:
-    """What the tests found: a status, a line of theirs (0 if none) and a detail."""
+    """What the tests found.
+
+    Attributes:
+        status: The status of a verdict.
+        line: The line of the tests that failed; 0 if none.
+        detail: What there is to say.
+    """
 
     __slots__ = ("detail", "line", "status")
 
@@ -35,30 +42,12 @@ class Outcome:
         self.detail = detail
 
 
-class _Names(dict):  # type: ignore[type-arg]
-    """Python's own names, then the program's.
-
-    The tests' own names come before both. What the program calls `all` or `isinstance` thus does not take the place of
-    what the tests mean by it, unless it is what they test.
-    """
-
-    def __init__(self, talk: "peer.Peer", program: "_Program") -> None:
-        super().__init__(vars(builtins))
-        self._program = program
-
-    def __missing__(self, name: str) -> "Any":
-        return self._program.value_of(name)
-
-
 class _Program(ModuleType):
-    """The program as a module, for tests that import it."""
+    """The program as a module: its names are looked up over there."""
 
-    def __init__(self, talk: "peer.Peer", names: "list[str]", made: "list[str]") -> None:
+    def __init__(self, talk: "peer.Peer", kinds: "dict[str, bool]", shown: "list[str]") -> None:
         super().__init__(candidate.MODULE)
-        self.__dict__["__all__"] = [name for name in names if not name.startswith("_")]
-        self.__dict__["_talk"] = talk
-        self.__dict__["_made"] = set(made)
-        self.__dict__["_known"] = {}
+        vars(self).update(_talk=talk, _kinds=kinds, _known={}, __all__=shown)
 
     def value_of(self, name: str) -> "Any":
         """Return the value of one of the program's global names.
@@ -68,22 +57,49 @@ class _Program(ModuleType):
         """
         if name in self._known:
             return self._known[name]
-        there, value = remote.pair_of(self._talk, self._talk.ask("global", name))
-        if not there:
+        answer = self._talk.ask("global", name)
+        if type(answer) is not tuple or len(answer) != 2 or answer[0] is not True:
             raise KeyError(name)
-        remote.mark_if_class(value, name)
-        if name in self._made:
-            self._known[name] = value
+        value = answer[1]
+        standin.note_name(value, name)
+        if standin.is_stand_in(value) and self._kinds.get(name) is True:
+            self._known[name] = value  # A function or a class stays what it is; a variable may change.
         return value
 
     def __getattr__(self, name: str) -> "Any":
+        if name.startswith("__") and name not in self._kinds:
+            raise AttributeError(name)
         try:
             return self.value_of(name)
         except KeyError:
-            raise AttributeError(f"module {candidate.MODULE!r} has no attribute {name!r}") from None
+            raise AttributeError(
+                f"module {candidate.MODULE!r} has no attribute {name!r}", name=name, obj=self
+            ) from None
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("the tests cannot change the program's names")
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+            return
+        self._talk.ask("set_global", name, value)
+        self._known.pop(name, None)
+
+    def __delattr__(self, name: str) -> None:
+        self._talk.ask("del_global", name)
+        self._known.pop(name, None)
+
+    def __dir__(self) -> "list[str]":
+        return [*self._kinds]
+
+
+class _Names(dict):  # type: ignore[type-arg]
+    """Python's own names, then the program's; the tests' come before both."""
+
+    def __init__(self, program: _Program) -> None:
+        super().__init__(vars(builtins))
+        self._program = program
+
+    def __missing__(self, name: str) -> "Any":
+        return self._program.value_of(name)
 
 
 def become(tests: str, kind: str, channel: int, report: int) -> "NoReturn":
@@ -92,104 +108,80 @@ def become(tests: str, kind: str, channel: int, report: int) -> "NoReturn":
     Args:
         tests: Python code, or text that holds examples of an interactive session.
         kind: `asserts` or `doctest`.
-        channel: The socket to the program.
-        report: The descriptor that the outcome is written to: eight bytes for its length, then a JSON object.
+        channel: The socket to the program's process.
+        report: The descriptor that takes the outcome: eight bytes for the length, then a JSON object.
     """
+    leave, write = os._exit, os.write
+    first = os.getpid()
     talk = peer.Peer(channel, judges=True)
+    candidate.hide_this_folder()
     try:
         outcome = _outcome(tests, kind, talk)
+    except peer.Oversized as error:
+        outcome = Outcome("output_limit", 0, str(error))
+    except peer.Lost as error:
+        outcome = Outcome("exited_early", 0, str(error))
     except BaseException as error:
         outcome = Outcome("harness_error", 0, f"the tests could not be run: {candidate.last_line(error)}")
+    if os.getpid() != first:
+        leave(1)  # A copy that the tests made of this process has no say.
+    data = memoryview(_as_json(outcome, relied=talk.relied_on_program))
+    while data:
+        data = data[write(report, data) :]
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        leave(0)
+
+
+def _as_json(outcome: Outcome, *, relied: bool) -> bytes:
+    from json import dumps
+
     told = {
         "status": outcome.status,
         "line": outcome.line,
-        "detail": outcome.detail[:_MAX_DETAIL],
-        "relied_on_program": talk.relied_on_program,
+        "detail": outcome.detail[: candidate.MAX_TEXT],
+        "relied_on_program": relied,
     }
-    data = json.dumps(told).encode()
-    os.write(report, len(data).to_bytes(8) + data)
-    os._exit(0)
+    data = dumps(told).encode()
+    return len(data).to_bytes(8) + data
 
 
 def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
+    compiled, parsed = None, []
     try:
-        compiled = compile(tests, _FILE, "exec", dont_inherit=True) if kind == "asserts" else None
-        talk.expects_stop = lambda frame: _catches_stop(tests, frame)
-        examples = _examples(tests) if kind == "doctest" else []
+        if kind == "doctest":
+            parsed = examples.parsed(tests)
+        else:
+            compiled = compile(tests, _FILE, "exec", dont_inherit=True)
     except BaseException as error:
         return Outcome("harness_error", 0, f"the row's tests do not compile: {candidate.last_line(error)}")
-    try:
-        told, value = talk.hear()
-        if told == peer.FAILED:
-            status, detail = map(str, value)
-            known = status in (
-                "syntax_error",
-                "exception",
-                "exited_early",
-                "out_of_memory",
-                "missing_dependency",
-                "forbidden",
-            )
-            return Outcome(status if known else "exited_early", 0, detail)
-        names, made = value
-        program = _Program(talk, [str(name) for name in names], [str(name) for name in made])
-    except peer.Lost as error:
-        return Outcome("exited_early", 0, str(error))
-    except (TypeError, ValueError):
-        return Outcome("exited_early", 0, "it broke off its talk with the tests")
-    known_names = _Names(talk, program)
-    for name in _tested_builtins(tests, set(made)) if kind == "asserts" else ():
-        del known_names[name]
-    sys.modules[candidate.MODULE] = program
+    told, value = talk.hear()
+    if told == peer.FAILED and type(value) is tuple and value[0] in _FAILURES and type(value[1]) is str:
+        return Outcome(value[0], 0, value[1])
+    if told != peer.READY or type(value) is not dict:
+        return Outcome("exited_early", 0, "it sent junk")
+    if compiled is not None:
+        talk.expects_stop = lambda: _catches_stop(tests)
     main = ModuleType("__main__")
-    sys.modules["__main__"] = main
-    scope = main.__dict__
-    scope["__builtins__"] = known_names
+    _prepare(main, tests if compiled is not None else "", value, talk)
     try:
         if compiled is not None:
-            exec(compiled, scope)
+            exec(compiled, main.__dict__)
+            _run_forgotten_cases(main)
         else:
-            failed = _run_examples(examples, scope, talk)
+            failed = examples.first_failure(parsed, main.__dict__, talk)
             if failed is not None and talk.failure is None:
-                return failed
+                return Outcome("wrong_answer", *failed)
     except BaseException as error:
-        return _meaning(talk.failure or error)
+        return _meaning(talk.failure or _failure_behind(error, main), talk)
     failure = talk.failure or talk.failed_assertion
     if failure is not None:
-        return _meaning(failure)
+        return _meaning(failure, talk)
     if any(_asserts(function) for function in talk.handed_over.values()):
         talk.relied_on_program = True
     return Outcome("passed")
-
-
-def _catches_stop(tests: str, frame: "Any") -> bool:
-    """Say whether a frame of the tests expects StopIteration where it is: in a `try` or a `with` that names it."""
-    import ast
-
-    if frame.f_code.co_filename != _FILE:
-        return False
-    line = frame.f_lineno
-    for node in ast.walk(ast.parse(tests)):
-        if isinstance(node, ast.Try):
-            body, named = node.body, [handler.type for handler in node.handlers if handler.type]
-        elif isinstance(node, ast.With):
-            body, named = node.body, [item.context_expr for item in node.items]
-        else:
-            continue
-        # A function that is defined there runs elsewhere.
-        inside = any(part.lineno <= line <= (part.end_lineno or line) and not _defines(part) for part in body)
-        if inside and any(
-            isinstance(part, ast.Name) and part.id == "StopIteration" for one in named for part in ast.walk(one)
-        ):
-            return True
-    return False
-
-
-def _defines(node: "Any") -> bool:
-    import ast
-
-    makers = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
-    return any(isinstance(part, makers) for part in ast.walk(node))
 
 
 def _asserts(function: "Any") -> bool:
@@ -199,44 +191,102 @@ def _asserts(function: "Any") -> bool:
     return any(instruction.opname == "LOAD_ASSERTION_ERROR" for instruction in get_instructions(function))
 
 
-def _tested_builtins(tests: str, made: "set[str]") -> "list[str]":
-    """Return the names of Python's own that the program is asked to define: every assertion calls them.
-
-    Args:
-        tests: The tests' code.
-        made: The program's functions and classes.
-    """
-    shared = [name for name in made if name in vars(builtins) and name not in _NEVER_OURS]
-    if not shared:
-        return []
+def _catches_stop(tests: str) -> bool:
+    """Say whether the tests, where they are now, expect StopIteration: in a `try` or a `with` that names it."""
     import ast
 
-    assertions = [node for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.Assert)]
-    called = [_called_for_the_answer(assertion) for assertion in assertions]
-    return [name for name in shared if called and all(name == one for one in called)]
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != _FILE:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    for node in ast.walk(ast.parse(tests)):
+        if isinstance(node, ast.Try):
+            named = [handler.type for handler in node.handlers if handler.type]
+        elif isinstance(node, ast.With):
+            named = [item.context_expr for item in node.items]
+        else:
+            continue
+        names = {part.id for one in named for part in ast.walk(one) if isinstance(part, ast.Name)}
+        if names & {"StopIteration", "StopAsyncIteration"} and any(_is_at(part, frame.f_lineno) for part in node.body):
+            return True
+    return False
 
 
-def _called_for_the_answer(assertion: "Any") -> str:
-    """Return the function whose answer an assertion is about: `f` in `assert f(x) == 3`.
-
-    One that is given an answer to judge, as `all` is in `assert all(f(x) for x in xs)`, is not asked for.
-    """
+def _is_at(node: "Any", line: int) -> bool:
+    """Say whether a line is in a statement that defines nothing which would run elsewhere."""
     import ast
 
-    node = assertion.test
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        node = node.operand
-    if isinstance(node, ast.Compare):
-        node = node.left
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        return ""
-    inside = [part for argument in (*node.args, *node.keywords) for part in ast.walk(argument)]
-    if any(isinstance(part, (ast.Call, ast.comprehension)) for part in inside):
-        return ""
-    return node.func.id
+    if not node.lineno <= line <= (node.end_lineno or line):
+        return False
+    makers = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
+    return not any(isinstance(part, makers) for part in ast.walk(node))
 
 
-def _meaning(error: BaseException) -> Outcome:
+def _prepare(main: ModuleType, tests: str, kinds: "dict[str, bool]", talk: "peer.Peer") -> None:
+    """Make the namespace of the tests, in which the program's names are found."""
+    own = entry.tested_builtins(tests, {name for name, is_made in kinds.items() if is_made is True})
+    # `from solution import *` does not take Python's own names away.
+    shown = [name for name in kinds if name[:1] != "_" and (name in own or name not in vars(builtins))]
+    program = _Program(talk, kinds, shown)
+    known = _Names(program)
+    for name in own:
+        del known[name]
+    sys.modules[candidate.MODULE] = program
+    sys.modules["__main__"] = main
+    main.__dict__["__builtins__"] = known
+    streams.Followed(talk)
+
+
+def _run_forgotten_cases(main: ModuleType) -> None:
+    """Run the test cases of unittest that the tests define, also those that nobody looked at the results of.
+
+    Raises:
+        BaseException: What the first one raises that fails.
+    """
+    unittest = sys.modules.get("unittest")
+    if unittest is None:
+        return
+    cases = [
+        value
+        for value in [*vars(main).values()]
+        if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "__main__"
+    ]
+    if not cases:
+        return
+    failures: list[BaseException] = []
+
+    class Result(unittest.TestResult):  # type: ignore[misc, name-defined]
+        def addError(self, test: "Any", err: "Any") -> None:
+            failures.append(err[1])
+
+        def addFailure(self, test: "Any", err: "Any") -> None:
+            failures.append(err[1])
+
+        def addSubTest(self, test: "Any", subtest: "Any", err: "Any") -> None:
+            if err is not None:
+                failures.append(err[1])
+
+        def addUnexpectedSuccess(self, test: "Any") -> None:
+            failures.append(AssertionError("a test that should fail does not"))
+
+    loader = unittest.TestLoader()
+    unittest.TestSuite([loader.loadTestsFromTestCase(case) for case in cases]).run(Result())
+    if failures:
+        raise failures[0]
+
+
+def _failure_behind(error: BaseException, main: ModuleType) -> BaseException:
+    """Return what failed where `unittest.main()` has ended the tests; otherwise the same."""
+    if isinstance(error, SystemExit) and error.code:
+        try:
+            _run_forgotten_cases(main)
+        except BaseException as found:
+            return found
+    return error
+
+
+def _meaning(error: BaseException, talk: "peer.Peer") -> Outcome:
     """Say what an exception means that ended the tests, by its kind and by where it was raised."""
     line, innermost, trace = 0, "", error.__traceback__
     while trace is not None:
@@ -249,70 +299,25 @@ def _meaning(error: BaseException) -> Outcome:
     if isinstance(error, peer.Refused):
         return Outcome("unsupported_type", line, str(error))
     if isinstance(error, peer.Oversized):
-        return Outcome("output_limit", line, str(error))
-    if remote.is_from_there(error):
-        return Outcome(candidate.status_of(error), line, candidate.last_line(error))
+        return Outcome("unsupported_type" if error.too_deep else "output_limit", line, str(error))
+    told = candidate.last_line(error)
+    if talk.is_from_there(error):
+        return Outcome(candidate.status_of(error), line, told)
     if isinstance(error, AssertionError):
-        return Outcome("wrong_answer", line, _text(error))
-    if isinstance(error, SystemExit):
-        # The tests' own, as `unittest.main()` ends.
-        return Outcome("wrong_answer" if error.code else "passed", line, "the tests ended with a failure")
-    undefined = type(error) is NameError and innermost == _FILE
-    if undefined or (isinstance(error, (ImportError, AttributeError)) and f"'{candidate.MODULE}'" in _text(error)):
-        return Outcome("missing_entry_point", line, candidate.last_line(error))
-    return Outcome(candidate.status_of(error), line, candidate.last_line(error))
+        return Outcome("wrong_answer", line, told.partition(": ")[2])
+    if isinstance(error, SystemExit):  # As `unittest.main()` ends.
+        return Outcome("wrong_answer", line, "the tests ended with a failure") if error.code else Outcome("passed")
+    if isinstance(error, (NameError, ImportError, AttributeError)) and _lacks_a_name(error, innermost):
+        return Outcome("missing_entry_point", line, told)
+    if isinstance(error, RecursionError):
+        return Outcome("unsupported_type", line, f"an answer is nested too deep to be compared ({told})")
+    return Outcome(candidate.status_of(error), line, told)
 
 
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)[:_MAX_DETAIL]
-    except BaseException:
-        return "(its text cannot be made)"
-
-
-def _examples(tests: str) -> "list[Any]":
-    from doctest import DocTestParser
-
-    return DocTestParser().get_examples(tests, _FILE)
-
-
-def _run_examples(examples: "list[Any]", scope: "dict[str, Any]", talk: "peer.Peer") -> "Outcome | None":
-    """Run examples of an interactive session; return how the first one fails."""
-    from doctest import OutputChecker
-    from io import StringIO
-    from traceback import format_exception_only
-
-    checker, shown = OutputChecker(), sys.displayhook
-
-    def display(value: "Any") -> None:
-        sys.stdout.write(str(talk.ask("printed")))
-        shown(value)
-
-    sys.displayhook = display
-    talk.ask("printed")
-    for example in examples:
-        flags = sum(flag for flag, on in example.options.items() if on)
-        sys.stdout = StringIO()
-        raised = ""
-        try:
-            exec(compile(example.source, _FILE, "single", dont_inherit=True), scope)
-        except Exception as error:
-            if talk.failure is not None:
-                raise
-            if example.exc_msg is None:
-                return _meaning_in_example(error, example.lineno + 1)
-            raised = format_exception_only(error)[-1]
-        sys.stdout.write(str(talk.ask("printed")))
-        wanted, got = (
-            (example.exc_msg, raised) if example.exc_msg is not None else (example.want, sys.stdout.getvalue())
-        )
-        if not checker.check_output(wanted, got, flags):
-            told = f"{example.source.strip()}: expected {wanted.strip()!r}, got {got.strip()!r}"
-            return Outcome("wrong_answer", example.lineno + 1, told)
-    return None
-
-
-def _meaning_in_example(error: Exception, line: int) -> Outcome:
-    outcome = _meaning(error)
-    outcome.line = line
-    return outcome
+def _lacks_a_name(error: "NameError | ImportError | AttributeError", innermost: str) -> bool:
+    """Say whether the tests miss a name that the program should have defined."""
+    if isinstance(error, NameError):
+        return type(error) is NameError and innermost == _FILE
+    if isinstance(error, ImportError):
+        return error.name == candidate.MODULE
+    return isinstance(error.obj, _Program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 from evals.sandbox.hostile.program import PASSED, ROOMY, Hostile
@@ -1277,6 +1278,26 @@ _WRONG = tuple(
     )
 )
 
-PROGRAMS: tuple[Hostile, ...] = (
-    _FILES + _PROCESSES + _OUTPUT + _NAMES + _VALUES + _ERRORS + _CLASSES + _TOGETHER + _IMPORTS + _WRONG
-)
+_A_COPY = "lists and dictionaries of the program's objects come to the tests as copies"
+_TWO_PROCESSES = "the tests run in a process and folders of their own"
+_STAND_IN = "the tests see the program's objects through stand-ins of another type"
+_LIMITATIONS = {
+    "classes: a dataclass": _A_COPY,
+    "classes: copy and deepcopy": _A_COPY,
+    "together: a list of an object, changed by the tests": _A_COPY,
+    "together: a dict of an object, changed by the tests": _A_COPY,
+    "together: a global list, changed by the tests": _A_COPY,
+    "together: what is printed, caught by redirect_stdout": _TWO_PROCESSES,
+    "together: what is printed, caught in sys.stdout": _TWO_PROCESSES,
+    "together: a file that the tests wrote": _TWO_PROCESSES,
+    "together: a file that the tests read": _TWO_PROCESSES,
+    "classes: a metaclass": _STAND_IN,
+    "together: the type of a generator": _STAND_IN,
+}
+
+PROGRAMS: tuple[Hostile, ...] = tuple(
+    replace(program, limitation=_LIMITATIONS.get(program.name, ""))
+    for program in (
+        *_FILES, *_PROCESSES, *_OUTPUT, *_NAMES, *_VALUES, *_ERRORS, *_CLASSES, *_TOGETHER, *_IMPORTS, *_WRONG,
+    )
+)  # fmt: skip

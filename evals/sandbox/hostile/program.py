@@ -52,6 +52,7 @@ class Hostile:
         marked: Whether a pass that is marked as `relied_on_program` is right too: the tests hand the decision to the
             program's own class.
         needs: What it takes to hold it beyond tier confined, and why; empty where each tier from there up must.
+        limitation: Why a correct program fails at every tier; empty for all but a few.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Hostile:
     kind: Literal["asserts", "doctest"] = "asserts"
     marked: bool = False
     needs: str = ""
+    limitation: str = ""
 
 
 # Gives the process and all that it forks a name that the harness finds.

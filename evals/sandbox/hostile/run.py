@@ -19,6 +19,7 @@ from evals.sandbox.verdict import Limits, Verdict
 _BATCH = 24
 # More than any program may take: past it, the sandbox itself is held up.
 _PATIENCE_SECONDS = 60.0
+_PREFIX = "evals-bait-"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def run_hostile(
                 if verdict and bait.told(f"{verdict.detail}\n{getattr(verdict, 'output', '')}"):
                     found.insert(0, "it read a secret")
                 found += bait.take_in()
-                excused = program.needs if verdict and getattr(verdict, "tier", "full") != "full" else ""
+                below_full = verdict is not None and getattr(verdict, "tier", "full") != "full"
+                excused = program.limitation or (program.needs if below_full else "")
                 outcomes[program.name] = Outcome(
                     program.name, program.category, not found, "; ".join(found), verdict, program.harm, excused
                 )
@@ -172,7 +174,8 @@ def _laid_out() -> Iterator[tuple[Path, Listeners, str]]:
     secret = canary()
     # Not in /tmp: a sandbox that hides that hides the bait without hiding what the user has.
     base = "/var/tmp" if os.access("/var/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="evals-bait-", dir=base))
+    _sweep(base)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
     listeners = None
     before = os.environ.get(CANARY_VARIABLE)
     try:
@@ -188,3 +191,11 @@ def _laid_out() -> Iterator[tuple[Path, Listeners, str]]:
         if listeners:
             listeners.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(base: str) -> None:
+    """Remove what was laid out by processes of this user that were killed before they could take it in."""
+    for folder in Path(base).glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and folder.lstat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
