@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import gzip
+import importlib
 import json
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +23,13 @@ def written(folder: Path, text: str, name: str = "my.eval.yaml") -> Path:
     path = folder / name
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("module", ["answers", "gates", "rows", "store"])
+def test_the_examples_in_docstrings_hold(module):
+    results = doctest.testmod(importlib.import_module(f"evals.{module}"))
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 # Suites
