@@ -78,6 +78,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the report of a row carry what came of it; it crosses to xdist's main process with it."""
     report = yield
+    if report.skipped and hasattr(item, "evals_told") and isinstance(report.longrepr, tuple):
+        # Where the row or the gate stands, and not where it was skipped.
+        file, line, _ = item.reportinfo()
+        report.longrepr = (str(file), (line or 0) + 1, report.longrepr[2])
     told = getattr(item, "evals_told", None)
     if told is not None and call.when == "call":
         report.evals = told  # type: ignore[attr-defined]

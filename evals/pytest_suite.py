@@ -37,6 +37,7 @@ class SuiteFile(pytest.File):
 
     evaluation: Evaluation
     pending: list[SuiteRow]
+    _places: dict[str, int] | None = None
     _summary: dict[str, Any] | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -58,7 +59,9 @@ class SuiteFile(pytest.File):
     def outcome(self, row: SuiteRow) -> RowOutcome:
         """Judge a row together with those that come with it."""
         size = ROWS_A_WORKER * self.evaluation.workers
-        place = next((index for index, other in enumerate(self.pending) if other is row), None)
+        if self._places is None:
+            self._places = {str(other.row_id): index for index, other in enumerate(self.pending)}
+        place = self._places.get(str(row.row_id))
         block = [row]
         if place is not None:
             start = place - place % size

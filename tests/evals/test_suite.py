@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import gzip
+import importlib
 import json
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +23,13 @@ def written(folder: Path, text: str, name: str = "my.eval.yaml") -> Path:
     path = folder / name
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("module", ["answers", "gates", "rows", "store"])
+def test_the_examples_in_docstrings_hold(module):
+    results = doctest.testmod(importlib.import_module(f"evals.{module}"))
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 # Suites
@@ -242,9 +251,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, content, message):
 def test_rows_that_are_nowhere_are_named(tmp_path):
     with pytest.raises(EvalError, match=r"nowhere\.jsonl: there is no such file of rows"):
         read_rows("nowhere.jsonl", tmp_path)
-    with pytest.raises(
-        EvalError, match=r"'no-such-package', which is not installed: pip install --no-deps no-such-pac"
-    ):
+    with pytest.raises(EvalError, match=r"'no-such-package', which is not installed: pip install --no-deps no-"):
         read_rows("package:no-such-package/x.jsonl", tmp_path)
     with pytest.raises(EvalError, match=r"'pytest' has no file x\.jsonl"):
         read_rows("package:pytest/x.jsonl", tmp_path)
