@@ -131,6 +131,8 @@ class Warden:
         cpu = max(_usage() - before, watch.cpu_seconds)
         if not stopped and cpu > limits["cpu_seconds"]:
             stopped = "cpu"
+        if not stopped and watch.disk_is_full():
+            stopped = "disk"
         return {
             "number": header["number"],
             "stopped": stopped,
@@ -236,6 +238,13 @@ class _Watch:
         """Say how long to wait until the next look; looking costs more where the whole machine is to be seen."""
         return _LOOK_EVERY_MS if self._cell.bytes_are_bounded or not self._looks else _SLOW_LOOK_EVERY_MS
 
+    def disk_is_full(self) -> bool:
+        """Say whether the program's files hold more than they may, where no file system bounds them."""
+        if self._cell.bytes_are_bounded:
+            return False
+        used, entries = self._cell.disk_used(self._limits)
+        return used > self._limits["disk_bytes"] or entries > self._limits["disk_files"]
+
     def look(self) -> str:
         """Return which limit was passed; empty if none."""
         self._looks += 1
@@ -248,10 +257,8 @@ class _Watch:
         self.memory = max(self.memory, memory)
         if memory > limits["memory_bytes"]:
             return "memory"
-        if not self._cell.bytes_are_bounded:
-            used, entries = self._cell.disk_used(limits)
-            if used > limits["disk_bytes"] or entries > limits["disk_files"]:
-                return "disk"
+        if self.disk_is_full():
+            return "disk"
         elapsed = time.monotonic() - self._begin
         if elapsed > limits["wall_seconds"]:
             if elapsed > limits["wall_seconds"] * _STARVED_FACTOR:
