@@ -1,6 +1,7 @@
 """The README's commands are the ones that work."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
+SOURCES = {**os.environ, "PYTHONPATH": str(ROOT)}
 SETUP = 'python3 -m venv .venv && .venv/bin/python -m pip install "nox[uv]" && .venv/bin/nox -s'
 
 
@@ -42,11 +44,28 @@ def test_every_recipe_and_key_that_is_named_loads() -> None:
 
 def test_the_python_example_runs_up_to_the_training(tmp_path) -> None:
     """Its names exist and its recipe loads; training itself is tested elsewhere."""
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     lines = example.splitlines()
     script = "\n".join([lines[0], 'Recipe.load("smollm2-135m", ["data=rows.jsonl"])'])
     assert 'Recipe.load("smollm2-135m", ["data=rows.jsonl"])' in example
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+def test_the_check_says_what_is_wrong(tmp_path) -> None:
+    _, example = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=True, env=SOURCES
+    )
+    assert done.stdout.startswith("Verdict(status='wrong_answer', detail='assert add(1, 2) == 3'")
+
+
+def test_the_suite_loads(tmp_path) -> None:
+    from evals.suite import Suite
+
+    (example,) = blocks("yaml")
+    (tmp_path / "exercises.eval.yaml").write_text(example)
+    suite = Suite.load(tmp_path / "exercises.eval.yaml")
+    assert [gate.text for gate, _ in suite.gates] == ["pass@1.tuned >= 0.30", "verdict == better"]
 
 
 def test_nothing_names_a_package_index_or_a_path_of_a_machine() -> None:
