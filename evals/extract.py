@@ -6,7 +6,8 @@ import ast
 import re
 from dataclasses import dataclass
 
-from evals.python_source import parse_python, with_unix_line_ends
+from evals.parsing import parse_python
+from evals.python_source import with_unix_line_ends
 
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})(.*)")
 _DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)\b", re.MULTILINE)
@@ -145,10 +146,10 @@ def _is_code(text: str) -> bool:
     heads = (line[:_LONGEST_LOOK] for line in text.split("\n"))
     if any(_CODE_LINE.match(head) and not _is_sentence(head) for head in heads):
         return True
-    tree = parse_python(text)
+    tree, _ = parse_python(text)
     if tree is None:
         # The body of a function, which continues a prompt, parses only within one.
-        tree = parse_python("if 1:\n" + text) if text[:1] in " \t" else None
+        tree = parse_python("if 1:\n" + text)[0] if text[:1] in " \t" else None
     if tree is None or not tree.body:
         return False
     return not all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Name) for node in tree.body)

@@ -1,19 +1,15 @@
-"""Python source to tokens and to a syntax tree: bounded, tolerant, and never run."""
+"""Python source to tokens: bounded, tolerant, and never run."""
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 import tokenize
-import warnings
+
+from evals.parsing import MAX_SOURCE
 
 INDENT, DEDENT, NEWLINE = "<indent>", "<dedent>", "<newline>"
 """The layout tokens; no token of Python's is spelled so."""
-
-MAX_SOURCE = 200_000
-"""Characters; what is longer is neither parsed nor given to Python's tokenizer."""
-
 MAX_LINE = 2_000
 """Characters; Python 3.12's tokenizer takes time and memory in the square of a line's length."""
 
@@ -104,26 +100,6 @@ def tolerant_tokens(code: str) -> list[str]:
     if tokens and tokens[-1] != NEWLINE:
         tokens.append(NEWLINE)
     return tokens + [DEDENT] * (len(levels) - 1)
-
-
-def parse_python(code: str) -> ast.Module | None:
-    """Parse a program without compiling or running any of it.
-
-    Args:
-        code: Any text.
-
-    Returns:
-        The tree; None if the text is no Python, is nested too deeply, or is longer than `MAX_SOURCE`.
-    """
-    if len(code) > MAX_SOURCE:
-        return None
-    try:
-        # Invalid escapes warn, once for each program; that is the program's matter.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def with_unix_line_ends(text: str) -> str:

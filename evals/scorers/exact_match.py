@@ -7,7 +7,8 @@ import platform
 from collections.abc import Sequence
 from typing import Literal
 
-from evals.python_source import parse_python, with_unix_line_ends
+from evals.parsing import parse_python
+from evals.python_source import with_unix_line_ends
 from evals.scorers.score import Score, require_pairs
 
 Form = Literal["raw", "stripped", "ast"]
@@ -76,7 +77,7 @@ def _stripped(text: str) -> str:
 
 
 def _same_tree(prediction: str, reference: str) -> bool:
-    one, other = parse_python(prediction), parse_python(reference)
+    one, other = parse_python(prediction)[0], parse_python(reference)[0]
     if one is None or other is None:
         return False
     try:

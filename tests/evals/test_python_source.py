@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from evals.python_source import MAX_LINE, MAX_SOURCE, parse_python, python_tokens, tolerant_tokens
+from evals.parsing import MAX_SOURCE, parse_python
+from evals.python_source import MAX_LINE, python_tokens, tolerant_tokens
 from evals.scorers.code_bleu import code_bleu
 from evals.scorers.exact_match import is_exact_match
 
@@ -49,8 +50,8 @@ def test_no_text_breaks_or_stalls_the_reader(name):
 def test_what_is_too_long_is_refused_not_read():
     assert python_tokens("a\n" * (MAX_SOURCE // 2 + 1)) is None
     assert python_tokens("a" * (MAX_LINE + 1)) is None
-    assert parse_python("a\n" * (MAX_SOURCE // 2 + 1)) is None
-    assert parse_python("a\n" * 10) is not None
+    assert parse_python("a\n" * (MAX_SOURCE // 2 + 1))[0] is None
+    assert parse_python("a\n" * 10)[0] is not None
 
 
 def test_python_that_is_whole_has_the_same_tokens_either_way():

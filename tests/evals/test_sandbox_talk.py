@@ -1385,35 +1385,35 @@ STATUSES = _cleaned(
         ),
         "raises at once": (
             "1 / 0",
-            "assert True",
+            "assert f() == 1",
             "exception",
             "ZeroDivisionError: division by zero",
             0,
         ),
         "does not compile": (
             "def f(:",
-            "assert True",
+            "assert f() == 1",
             "syntax_error",
             "SyntaxError",
             0,
         ),
         "null byte": (
             "x = 1\0",
-            "assert True",
+            "assert f() == 1",
             "syntax_error",
             "",
             0,
         ),
         "lone surrogate": (
             "x = '\ud800'",
-            "assert True",
+            "assert f() == 1",
             "syntax_error",
             "",
             0,
         ),
         "too many brackets": (
             "(" * 5000,
-            "assert True",
+            "assert f() == 1",
             "syntax_error",
             "",
             0,
@@ -1454,7 +1454,7 @@ STATUSES = _cleaned(
             import sys
             sys.exit(0)
             """,
-            "assert True",
+            "assert f() == 1",
             "exited_early",
             "SystemExit: 0",
             0,
@@ -1481,7 +1481,7 @@ STATUSES = _cleaned(
         ),
         "lacks a package": (
             "import no_such_package.part",
-            "assert True",
+            "assert f() == 1",
             "missing_dependency",
             "no_such_package",
             0,
@@ -1498,7 +1498,7 @@ STATUSES = _cleaned(
         ),
         "lacks its own name": (
             "from math import nothing",
-            "assert True",
+            "assert f() == 1",
             "exception",
             "ImportError",
             0,
@@ -1512,7 +1512,7 @@ STATUSES = _cleaned(
         ),
         "no memory at once": (
             "raise MemoryError",
-            "assert True",
+            "assert f() == 1",
             "out_of_memory",
             "MemoryError",
             0,

@@ -271,7 +271,7 @@ _SECRETS = tuple(
             """
             for path in ('/etc/shadow', '/etc/gshadow', '/etc/sudoers', 
                          '/etc/ssh/ssh_host_ed25519_key',
-                         '/root/.bashrc', '/proc/kcore', '/dev/mem', '/dev/kmsg', '/dev/sda', '/dev/vda',
+                         '/proc/kcore', '/dev/mem', '/dev/kmsg', '/dev/sda', '/dev/vda',
                          '/var/run/docker.sock'):
                 try:
                     with open(path, 'rb', 0) as file:
