@@ -17,7 +17,6 @@ from rich.console import Console
 from finetune_kit.errors import KitError
 
 if TYPE_CHECKING:
-    from finetune_kit.progress import View
     from finetune_kit.run import Run
 
 app = typer.Typer(
@@ -79,7 +78,7 @@ def predict(
     instruction: Annotated[str | None, typer.Option(help="Answer this one, and print the answer.")] = None,
     input_: Annotated[str, typer.Option("--input", help="What belongs to --instruction.")] = "",
     side: Annotated[
-        str | None, typer.Option(help="base or tuned; without it both for the test rows, else tuned.")
+        str | None, typer.Option(help="base, prompted or tuned; without it all for the test rows, else tuned.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="For a file of rows: where the answers go; ROWS.predictions.jsonl without it.")
@@ -104,7 +103,8 @@ def predict(
                 completion = generation.generate(opened, [row], side or "tuned", server)[0]
             typer.echo(completion)
         elif rows is not None:
-            _predict_file(opened, rows, side or "tuned", output, view, server)
+            with _quiet(opened):
+                generation.predict_file(opened, rows, side or "tuned", output, view, server)
         else:
             with _quiet(opened):
                 generation.predict(opened, None, [side] if side else SIDES, view, server)
@@ -116,7 +116,7 @@ def evaluate(
     server: ServerOption = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Generate with base and tuned where that is not done yet, then score both."""
+    """Generate on all sides where that is not done yet, then score them."""
     predict(run, server=server, debug=debug)
     from evals.__main__ import main as score
 
@@ -138,32 +138,6 @@ def recipes() -> None:
         table.add_row(path.stem, yaml.safe_load(text)["base_model"], title)
     Console().print(table)
     typer.echo("\nTrain one with: finetune-kit train RECIPE [KEY=VALUE]...")
-
-
-def _predict_file(run: "Run", rows: str, side: str, output: Path | None, view: "View", server: str | None) -> None:
-    from finetune_kit.data import load_rows, write_jsonl
-    from finetune_kit.generation import Generator
-
-    generator = Generator(run, server)
-    names = [name for name in generator.prompt.columns if name != "input"]
-    mapped = run.recipe.data.columns if run.recipe.data else {}
-    columns = {name: column for name, column in mapped.items() if name in generator.prompt.columns}
-    loaded = load_rows(rows, columns, required=names)
-    target = output or Path(f"{Path(rows).stem}.predictions.jsonl")
-    try:
-        # Found out now, and not when the answers are there and have no place to go.
-        probe = target.with_name(target.name + ".partial")
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise KitError(f"{target} can't be written ({error.strerror}); name another file with --output.") from None
-    with _quiet(run), view.stage(f"Generating, {side}", len(loaded), "row") as stage:
-        completions = generator.complete(loaded, side, stage.advance)
-    answers = zip(loaded, completions, strict=True)
-    write_jsonl(
-        target, [{**row, "completion": answer.text, "finish_reason": answer.finish_reason} for row, answer in answers]
-    )
-    view.say(f"Wrote {target}")
 
 
 @contextmanager

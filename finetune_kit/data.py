@@ -66,6 +66,34 @@ def load_rows(
     return _with_ids(rows)
 
 
+def load_questions(source: str, columns: Mapping[str, str], required: Sequence[str]) -> list[Row]:
+    """Read rows that are to be answered: whatever has the prompt's columns, with or without answers.
+
+    Args:
+        source: As `load_rows` takes it.
+        columns: Our name of a column: its name in the source; one that the source has not is looked for by our name.
+        required: Columns that every row must have.
+
+    Returns:
+        The rows in their order; each keeps the `row_id` of its own that it has, or gets one as `load_rows` gives it.
+
+    Raises:
+        KitError: As `load_rows`, or if two rows have the same `row_id` of their own.
+    """
+    records = list(_read(source))
+    first = records[0][1] if records and isinstance(records[0][1], dict) else {}
+    mapping = {name: name for name in (*required, *REQUIRED, *OPTIONAL, "row_id")}
+    mapping |= {name: column for name, column in columns.items() if column in first}
+    rows = [_to_row(record, mapping, set(required), where) for where, record in records]
+    if not rows:
+        raise KitError(f"{source} holds no rows.")
+    seen: dict[str, str] = {}
+    for (where, _), row in zip(records, rows, strict=True):
+        if "row_id" in row and seen.setdefault(row["row_id"], where) != where:
+            raise KitError(f"{where}: row_id {row['row_id']!r} stands at {seen[row['row_id']]} already; rename one.")
+    return _with_ids(rows)
+
+
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line: to a file beside it first, then renamed."""
     partial = path.with_name(path.name + ".partial")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 ATTENTION = "finetune_kit_grouped"
 MAX_BATCH = 64
+SHARED_TOKENS = 32
+"""A beginning that all prompts have in common goes through the model once, where it is at least as long as this."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ def decode(
         batch_size = _batch_size(model, longest, max_batch)
         completions: dict[int, Completion] = {}
         with torch.inference_mode():
+            shared = _shared_beginning(model, prompts) if grouped else None
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
-                batch = _Batch(model, tokenizer, [prompts[i] for i in chosen], chosen, settings, seed, grouped)
+                batch = _Batch(model, tokenizer, [prompts[i] for i in chosen], chosen, settings, seed, grouped, shared)
                 completions |= batch.run(on_done)
         return [completions[place] for place in range(len(prompts))]
     finally:
@@ -103,6 +106,7 @@ class _Batch:
         settings: Generation,
         seed: int,
         grouped: bool,
+        shared: "_Beginning | None",
     ) -> None:
         self.model, self.tokenizer, self.settings = model, tokenizer, settings
         self.places = places
@@ -110,13 +114,19 @@ class _Batch:
         width = max(map(len, prompts))
         self.ids = torch.full((len(prompts), width), tokenizer.eos_token_id, device=device)
         self.mask = torch.zeros((len(prompts), width), dtype=torch.long, device=device)
+        # The beginning that all share stands first, then the padding, then the rest of each prompt.
+        self.known = len(shared.ids) if shared else 0
         for row, prompt in enumerate(prompts):
-            self.ids[row, width - len(prompt) :] = torch.tensor(prompt, device=device)
-            self.mask[row, width - len(prompt) :] = 1
+            self.ids[row, width - len(prompt) + self.known :] = torch.tensor(prompt[self.known :], device=device)
+            self.mask[row, width - len(prompt) + self.known :] = 1
         self.width = width
         self.cache = (
             growing_cache(model.config, settings.max_new_tokens) if grouped else DynamicCache(config=model.config)
         )
+        if shared:
+            self.ids[:, : self.known] = torch.tensor(shared.ids, device=device)
+            self.mask[:, : self.known] = 1
+            shared.fill(self.cache, len(prompts), width - self.known + settings.max_new_tokens)
         self.end_ids = end_token_ids(model, tokenizer)
         seeds = [prompt_seed(seed, prompt) for prompt in prompts]
         self.choose = _Chooser(settings, seeds, device)
@@ -124,8 +134,8 @@ class _Batch:
 
     def run(self, on_done: Callable[[], None]) -> dict[int, Completion]:
         finished: dict[int, Completion] = {}
-        positions = (self.mask.cumsum(1) - 1).clamp(min=0)
-        inputs = self.ids
+        positions = (self.mask.cumsum(1) - 1).clamp(min=0)[:, self.known :]
+        inputs = self.ids[:, self.known :]
         while self.places:
             logits = self.model(
                 input_ids=inputs,
@@ -174,6 +184,35 @@ class _Batch:
         for stop in stops:
             text = text.split(stop, 1)[0]
         return Completion(text, len(generated), "end" if ended else "stop" if stopped else "length")
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """The beginning of all prompts, and its keys and values in each layer, (1, heads, tokens, head size)."""
+
+    ids: list[int]
+    states: list[tuple[Any, Any]]
+
+    def fill(self, cache: DynamicCache, rows: int, room: int) -> None:
+        """Put it into the empty cache of a batch, with room for more tokens behind it."""
+        for layer, (keys, values) in zip(cache.layers, self.states, strict=True):
+            layer.new_tokens = room
+            layer.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
+
+
+def _shared_beginning(model: Any, prompts: Sequence[Sequence[int]]) -> _Beginning | None:
+    """Compute what all prompts begin with; None where that is too short to pay."""
+    first, last = min(map(list, prompts)), max(map(list, prompts))
+    # In the order of lists, what the first and the last have in common all have; one token is left to each.
+    most = min(map(len, prompts)) - 1
+    length = next((i for i in range(most) if first[i] != last[i]), most)
+    if len(prompts) < 2 or length < SHARED_TOKENS:
+        return None
+    ids = first[:length]
+    cache = growing_cache(model.config, 0)
+    device = model.get_input_embeddings().weight.device
+    model(input_ids=torch.tensor([ids], device=device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return _Beginning(ids, [(layer.keys, layer.values) for layer in cache.layers])
 
 
 class _Chooser:

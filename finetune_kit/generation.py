@@ -1,4 +1,8 @@
-"""From a run and rows to completions, of the base model and of the tuned one: from one load, or from a server."""
+"""From a run and rows to completions, of the base model and of the tuned one: from one load, or from a server.
+
+There are three sides: `base`, the base model with the recipe's prompt; `prompted`, the base model prompted at its best
+(`finetune_kit.few_shot`); and `tuned`.
+"""
 
 import hashlib
 import json
@@ -9,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.base_models import resolve_base_model
-from finetune_kit.data import Row, write_jsonl
+from finetune_kit.data import Row, load_questions, write_jsonl
 from finetune_kit.errors import KitError
+from finetune_kit.few_shot import FewShotPrompt, candidates, losses
+from finetune_kit.progress import View
 from finetune_kit.prompt import Prompt
-from finetune_kit.run import SIDES, Run
+from finetune_kit.run import SIDES, Run, write_text
 
 if TYPE_CHECKING:
     from finetune_kit.decoding import Completion
-    from finetune_kit.progress import View
 
 
 class Generator:
@@ -36,6 +41,7 @@ class Generator:
         self.server = server
         self.prompt = Prompt(run.recipe.prompt.template)
         self.base = resolve_base_model(run.recipe.base_model)
+        self._few_shot: FewShotPrompt | None = None
 
     @cached_property
     def _model(self) -> Any:
@@ -66,7 +72,7 @@ class Generator:
 
         Args:
             rows: Rows with the columns that the prompt names.
-            side: `tuned`, or `base` for the same model without the adapter.
+            side: `tuned`; `base` for the same model without the adapter; `prompted` for that, prompted at its best.
             on_done: Called when a row is finished.
 
         Returns:
@@ -74,33 +80,82 @@ class Generator:
         """
         from finetune_kit.decoding import decode
 
-        prompts = [self.prompt.encode(row, self._tokenizer) for row in rows]
         settings, seed = self.run.recipe.generation, self.run.recipe.run.seed
+        asked: Prompt | FewShotPrompt = self.prompt
+        if side == "prompted":
+            asked = self.few_shot()
+            settings = asked.generation(settings)
+        prompts = [asked.encode(row, self._tokenizer) for row in rows]
         if self.server is not None:
             from finetune_kit.serving import Server
 
-            return Server(self.server, self.run, self.base.path).complete(prompts, settings, side, seed, on_done)
-        with self._model.disable_adapter() if side == "base" else nullcontext():
+            model = "tuned" if side == "tuned" else "base"
+            return Server(self.server, self.run, self.base.path).complete(prompts, settings, model, seed, on_done)
+        with nullcontext() if side == "tuned" else self._model.disable_adapter():
             return decode(self._model.get_base_model(), self._tokenizer, prompts, settings, seed=seed, on_done=on_done)
+
+    def few_shot(self, view: View | None = None) -> FewShotPrompt:
+        """How the base model is asked on the side `prompted`: of some ways, the one after which it expects the answers
+        of training rows most. Chosen once, and kept in the run folder.
+
+        A server is not asked for that; there it is the chat template with the most examples, where there is one.
+
+        Args:
+            view: Where progress is shown.
+        """
+        if self._few_shot is None:
+            train_rows = self.run.rows("train")
+            tried, rows = candidates(self.prompt, self.run.recipe.output_column, train_rows, self._tokenizer)
+            found = dict(zip([way.name for way in tried], self._losses(tried, rows, view), strict=True))
+            self._few_shot = min(tried, key=lambda way: found[way.name])
+        return self._few_shot
+
+    def _losses(self, tried: list[FewShotPrompt], rows: list[Row], view: View | None) -> list[float]:
+        """The losses of the ways to ask, from the run folder where they are known."""
+        if self.server is not None or not rows:
+            return [0.0] * len(tried)
+        names = [way.name for way in tried]
+        measured = [row["row_id"] for row in (*tried[0].examples, *rows)]
+        key = _digest({**self._base_settings(), "tried": names, "rows": measured})
+        path = self.run.path / "predictions" / "prompted.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if known.get("key") != key:
+            title = "Choosing the base model's best prompt"
+            shown = (view or View(quiet=True)).stage(title, len(tried) * len(rows), "row")
+            with shown as stage, self._model.disable_adapter():
+                found = losses(tried, rows, self._model.get_base_model(), self._tokenizer, stage.advance)
+            known = {"key": key, "losses": dict(zip(names, found, strict=True))}
+            path.parent.mkdir(exist_ok=True)
+            write_text(path, json.dumps(known, indent=2) + "\n")
+        return [known["losses"][name] for name in names]
 
     def settings_hash(self, side: str) -> str:
         """What a completion depends on beside its row: 16 hexadecimal digits."""
-        from finetune_kit.devices import pick_device
-        from finetune_kit.loading import compute_dtype
-
         adapter = self.run.adapter_path / "adapter_model.safetensors"
         settings = {
-            "base_model": self.base.name,
-            "compute_dtype": compute_dtype(self.run.recipe.quantization, pick_device()),
-            "quantization": self.run.recipe.model_dump(mode="json")["quantization"],
-            "template": self.prompt.template,
+            **self._base_settings(),
             "generation": self.run.recipe.generation.model_dump(mode="json"),
             "seed": self.run.recipe.run.seed,
             "adapter": hashlib.sha256(adapter.read_bytes()).hexdigest() if side == "tuned" else None,
         }
-        if self.server is not None:
-            settings |= {"compute_dtype": "the server's", "quantization": "the server's"}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+        if side == "prompted":
+            way = self.few_shot()
+            settings["prompted"] = [way.name, *(one["row_id"] for one in way.examples)]
+        return _digest(settings)
+
+    def _base_settings(self) -> dict[str, Any]:
+        """What tells the base model and the recipe's prompt apart from others."""
+        from finetune_kit.devices import pick_device
+        from finetune_kit.loading import compute_dtype
+
+        recipe = self.run.recipe
+        where = {"compute_dtype": "the server's", "quantization": "the server's"}
+        if self.server is None:
+            where = {
+                "compute_dtype": compute_dtype(recipe.quantization, pick_device()),
+                "quantization": recipe.model_dump(mode="json")["quantization"],
+            }
+        return {"base_model": self.base.name, "template": self.prompt.template, **where}
 
 
 def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", server: str | None = None) -> list[str]:
@@ -109,7 +164,7 @@ def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", s
     Args:
         run: A finished run.
         rows: Rows with the columns that the run's prompt names.
-        side: `tuned`, or `base` for the model without the adapter.
+        side: `tuned`; `base` for the model without the adapter; `prompted` for that, prompted at its best.
         server: Address of an OpenAI-compatible server that is to do it.
 
     Returns:
@@ -130,7 +185,7 @@ def predict(
     run: Run,
     rows: Sequence[Row] | None = None,
     sides: Sequence[str] = SIDES,
-    view: "View | None" = None,
+    view: View | None = None,
     server: str | None = None,
 ) -> dict[str, Path]:
     """Generate for rows and keep the completions in the run folder; those that are there already are not made again.
@@ -138,58 +193,115 @@ def predict(
     Args:
         run: A finished run.
         rows: The run's test rows without it.
-        sides: Of `base` and `tuned`.
+        sides: Of `base`, `prompted` and `tuned`.
         view: Where progress is shown.
         server: Address of an OpenAI-compatible server that is to do it.
 
     Returns:
-        The files, by side: `predictions/{base,tuned}.jsonl`.
+        The files, by side: `predictions/{base,prompted,tuned}.jsonl`.
     """
-    from finetune_kit.progress import View
-
-    view = view or View(quiet=True)
     rows = run.rows("test") if rows is None else rows
     if not rows:
         raise KitError(f"The run {run.path} has no test rows; train it on more rows, or name a file of rows.")
     generator = Generator(run, server)
-    paths = {}
-    for side in sides:
-        path = run.predictions_path(side)
+    view = view or View(quiet=True)
+    paths = {side: run.predictions_path(side) for side in sides}
+    for side, path in paths.items():
         path.parent.mkdir(exist_ok=True)
-        settings_hash = generator.settings_hash(side)
-        kept = _kept(path, settings_hash)
-        missing = [row for row in rows if row["row_id"] not in kept]
-        if missing:
-            with view.stage(f"Generating, {side}", len(missing), "row") as stage:
-                done = generator.complete(missing, side, stage.advance)
-            answers = zip(missing, done, strict=True)
-            kept |= {row["row_id"]: _line(run, row, completion, settings_hash) for row, completion in answers}
-        write_jsonl(path, [kept[row["row_id"]] for row in rows])
-        cut = sum(kept[row["row_id"]]["finish_reason"] == "length" for row in rows)
-        limit = run.recipe.generation.max_new_tokens
-        view.say(f"Wrote {path}" + (f"; {cut} of {len(rows)} answers were cut at {limit} tokens" if cut else ""))
-        paths[side] = path
+        _answer(generator, rows, side, path, view)
     return paths
 
 
-def _kept(path: Path, settings_hash: str) -> dict[str, dict[str, Any]]:
-    """The lines that were made with the same settings, by row."""
-    if not path.exists():
+def predict_file(
+    run: Run,
+    source: str,
+    side: str = "tuned",
+    output: Path | None = None,
+    view: View | None = None,
+    server: str | None = None,
+) -> Path:
+    """Generate for a file of rows, those of a suite for instance; what the output holds already is not made again.
+
+    Args:
+        run: A finished run.
+        source: A file of rows; the columns that the run's prompt names must be there, the answer need not.
+        side: `base`, `prompted` or `tuned`.
+        output: Where the answers go; `SOURCE.predictions.jsonl` in the working folder without it.
+        view: Where progress is shown.
+        server: Address of an OpenAI-compatible server that is to do it.
+
+    Returns:
+        The file: a line a row, as in the run folder, with the row's own `row_id` where it has one.
+
+    Raises:
+        KitError: If the rows can't be read, or the output can't be written.
+    """
+    generator = Generator(run, server)
+    columns = run.recipe.data.columns if run.recipe.data else {}
+    needed = [name for name in generator.prompt.columns if name != "input"]
+    rows = load_questions(source, columns, needed)
+    path = output or Path(f"{Path(source).stem}.predictions.jsonl")
+    try:
+        # Found out now, and not when the answers are there and have no place to go.
+        probe = path.with_name(path.name + ".partial")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise KitError(f"{path} can't be written ({error.strerror}); name another file with --output.") from None
+    _answer(generator, rows, side, path, view or View(quiet=True))
+    return path
+
+
+def _answer(generator: Generator, rows: Sequence[Row], side: str, path: Path, view: View) -> None:
+    """Make a file of predictions whole: what it holds of these rows and settings stays, the rest is generated."""
+    if side == "prompted":
+        view.say(f"The base model is prompted with: {generator.few_shot(view).name}")
+    settings_hash = generator.settings_hash(side)
+    asked = {row["row_id"]: _line(generator.run, row, settings_hash) for row in rows}
+    kept = _kept(path, asked)
+    missing = [row for row in rows if row["row_id"] not in kept]
+    if missing:
+        with view.stage(f"Generating, {side}", len(missing), "row") as stage:
+            done = generator.complete(missing, side, stage.advance)
+        for row, answer in zip(missing, done, strict=True):
+            answered = {"completion": answer.text, "finish_reason": answer.finish_reason}
+            kept[row["row_id"]] = {**asked[row["row_id"]], **answered}
+    write_jsonl(path, [kept[row["row_id"]] for row in rows])
+    cut = sum(kept[row["row_id"]]["finish_reason"] == "length" for row in rows)
+    limit = generator.run.recipe.generation.max_new_tokens
+    view.say(f"Wrote {path}" + (f"; {cut} of {len(rows)} answers were cut at {limit} tokens" if cut else ""))
+
+
+def _kept(path: Path, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The lines that were made for the same row with the same settings, by row."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except FileNotFoundError:
         return {}
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return {line["row_id"]: line for line in lines if line["settings_hash"] == settings_hash}
+    except ValueError:
+        raise KitError(f"{path} holds something else than predictions; move it, or name another file.") from None
+    answers = {"completion", "finish_reason"}
+    return {
+        line["row_id"]: line
+        for line in lines
+        if isinstance(line, dict)
+        and answers <= line.keys()
+        and asked.get(str(line.get("row_id"))) == {name: value for name, value in line.items() if name not in answers}
+    }
 
 
-def _line(run: Run, row: Row, completion: "Completion", settings_hash: str) -> dict[str, Any]:
-    """A line of predictions; `instruction` and `output` are the recipe's features, whatever they are called."""
+def _line(run: Run, row: Row, settings_hash: str) -> dict[str, Any]:
+    """What a line of predictions says before its answer; `instruction` and `output` are the recipe's features."""
     return {
         "row_id": row["row_id"],
         "group": row.get("group"),
         "instruction": row[run.recipe.input_features[0].name],
         "input": row.get("input", ""),
-        "output": row[run.recipe.output_column],
+        "output": row.get(run.recipe.output_column, ""),
         "tests": row.get("tests", ""),
-        "completion": completion.text,
         "settings_hash": settings_hash,
-        "finish_reason": completion.finish_reason,
     }
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

@@ -38,6 +38,10 @@ class Prompt:
             sticks to the last word (YAML's `>-` drops the one at the end).
         columns: The columns that rows have, to check the template against; None leaves them unchecked.
 
+    Attributes:
+        columns: Those that the template names, in its order.
+        head: The template's text before the first of them.
+
     Raises:
         KitError: If the template is not valid, names no column, or one that rows do not have.
 
@@ -53,6 +57,7 @@ class Prompt:
         except ValueError as error:
             raise KitError(f"prompt.template is not valid ({error}); write {{{{ and }}}} for plain braces.") from None
         self.columns = [field for _, field, _, _ in parts if field is not None]
+        self.head = parts[0][0] if parts else ""
         for _, field, form, conversion in parts:
             if field is not None and (not field.isidentifier() or form or conversion):
                 raise KitError(f"prompt.template: {{{field}}} must be a column's name and nothing else.")
@@ -72,9 +77,7 @@ class Prompt:
 
     def encode(self, row: Mapping[str, str], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
         """The prompt of a row as token ids, with the special tokens that the tokenizer puts in front."""
-        ids = tokenizer(self.render(row)).input_ids
-        # A tokenizer that ends every text with its end token would tell the model that nothing follows.
-        return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids
+        return encode_text(self.render(row), tokenizer)
 
     def encode_example(
         self, row: Mapping[str, str], tokenizer: "PreTrainedTokenizerBase", output_column: str = "output"
@@ -83,6 +86,13 @@ class Prompt:
         prompt = self.encode(row, tokenizer)
         answer = tokenizer(row[output_column], add_special_tokens=False).input_ids
         return Example(row["row_id"], [*prompt, *answer, tokenizer.eos_token_id], len(prompt))
+
+
+def encode_text(text: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """A text that an answer follows, as token ids, with the special tokens that the tokenizer puts in front."""
+    ids = tokenizer(text).input_ids
+    # A tokenizer that ends every text with its end token would tell the model that nothing follows.
+    return ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids
 
 
 def encode_rows(

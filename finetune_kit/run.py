@@ -13,7 +13,7 @@ from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
 
 SPLITS = ("train", "validation", "test")
-SIDES = ("base", "tuned")
+SIDES = ("base", "prompted", "tuned")
 LATEST = "latest"
 
 
@@ -117,7 +117,7 @@ class Run:
         write_jsonl(folder / f"{split}.jsonl", rows)
 
     def predictions_path(self, side: str) -> Path:
-        """The completions of `base` or `tuned`."""
+        """The completions of `base`, `prompted` or `tuned`."""
         return self.path / "predictions" / f"{side}.jsonl"
 
     def train_log(self) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from finetune_kit import decoding
 from finetune_kit.decoding import decode, growing_cache
 from finetune_kit.errors import KitError
-from finetune_kit.generation import Generator, generate, predict
+from finetune_kit.generation import Generator, generate, predict, predict_file
 from finetune_kit.recipe import Generation
 from finetune_kit.run import Run
 
@@ -50,6 +51,31 @@ def test_greedy_text_is_that_of_transformers_whatever_the_batch(model, tokenizer
     texts = texts_of(model, tokenizer, prompts, GREEDY, max_batch=max_batch)
     expected = [tokenizer.decode(plain(model, prompt, 16), skip_special_tokens=True) for prompt in prompts]
     assert texts == expected
+
+
+@pytest.mark.parametrize("max_batch", [1, 7, 64])
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_a_beginning_that_all_prompts_share_changes_no_token(
+    model, tokenizer, prompts, max_batch: int, penalty: float, monkeypatch
+) -> None:
+    """It goes through the model once; one prompt is no longer than it but for a token, the others differ in length."""
+    head = tokenizer("def solve(values): return sum(values) / len(values)  # " * 3).input_ids
+    assert len(head) > decoding.SHARED_TOKENS
+    asked = [[*head, *prompt] for prompt in prompts[:9]] + [[*head, prompts[0][0]]]
+    settings = GREEDY.model_copy(update={"repetition_penalty": penalty})
+    shared = texts_of(model, tokenizer, asked, settings, max_batch=max_batch)
+    lengths: list[int] = []
+    forward = type(model).forward
+
+    def counted(self, *args: Any, **kwargs: Any) -> Any:
+        lengths.append(kwargs["input_ids"].shape[1])
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(model), "forward", counted)
+    texts_of(model, tokenizer, asked, settings, max_batch=max_batch)
+    assert sum(length >= len(head) for length in lengths) == 1
+    monkeypatch.setattr(decoding, "SHARED_TOKENS", 10_000)
+    assert texts_of(model, tokenizer, asked, settings, max_batch=max_batch) == shared
 
 
 def test_rows_end_at_their_end_token_and_leave_the_batch(model, tokenizer, prompts) -> None:
@@ -179,8 +205,8 @@ def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeyp
         "input",
         "output",
         "tests",
-        "completion",
         "settings_hash",
+        "completion",
         "finish_reason",
     ]
     assert [list(line) for line in lines] == [keys] * len(tiny_run.rows("test"))
@@ -188,6 +214,46 @@ def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeyp
     assert Generator(tiny_run).settings_hash("base") != Generator(tiny_run).settings_hash("tuned")
     monkeypatch.setattr(Generator, "complete", lambda *args: pytest.fail("generated again"))
     assert predict(tiny_run) == paths
+
+
+def test_a_file_of_rows_keeps_its_ids_and_what_is_answered_already(tiny_run: Run, tmp_path, monkeypatch) -> None:
+    """The rows of a suite, as `python -m evals rows` writes them: other ids, other columns, one without an answer."""
+    rows = [
+        {"row_id": f"Suite/{i}", "instruction": row["instruction"], "input": "", "output": row["output"], "entry": "f"}
+        for i, row in enumerate(tiny_run.rows("test")[:3])
+    ]
+    del rows[2]["output"]
+    source, output = tmp_path / "suite.rows.jsonl", tmp_path / "answers.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    predict_file(tiny_run, str(source), "tuned", output)
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [line["row_id"] for line in lines] == ["Suite/0", "Suite/1", "Suite/2"]
+    assert [line["completion"] for line in lines] == generate(tiny_run, rows)
+    assert lines[0]["output"] == rows[0]["output"] and lines[2]["output"] == ""
+
+    asked: list[str] = []
+    complete = Generator.complete
+
+    def counted(self, rows: Any, *args: Any) -> Any:
+        asked.extend(row["row_id"] for row in rows)
+        return complete(self, rows, *args)
+
+    monkeypatch.setattr(Generator, "complete", counted)
+    rows[1]["instruction"] = "Something else under the same id"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    predict_file(tiny_run, str(source), "tuned", output)
+    assert asked == ["Suite/1"]
+    assert [json.loads(line)["instruction"] for line in output.read_text().splitlines()][1] == rows[1]["instruction"]
+    predict_file(tiny_run, str(source), "base", output)
+    assert asked[1:] == ["Suite/0", "Suite/1", "Suite/2"]
+
+
+def test_a_file_that_holds_no_predictions_is_not_written_over(tiny_run: Run, rows_file, tmp_path) -> None:
+    output = tmp_path / "notes.jsonl"
+    output.write_text("my notes\n")
+    with pytest.raises(KitError, match=r"notes.jsonl holds something else than predictions; move it"):
+        predict_file(tiny_run, str(rows_file), "tuned", output)
+    assert output.read_text() == "my notes\n"
 
 
 def test_a_row_without_a_column_of_the_prompt_is_named(tiny_run: Run) -> None:

@@ -1,0 +1,142 @@
+"""The base model prompted at its best: its own chat template or the recipe's, with and without examples.
+
+A tuned model that beats the bare base model may have learnt no more than the form of the answers. Shown a few of them,
+the base model knows that form too; what the tuned model can do beyond that is what the training taught.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from finetune_kit.data import Row, content_hash
+from finetune_kit.prompt import Prompt, encode_text
+from finetune_kit.recipe import Generation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EXAMPLES = (0, 2, 4)
+"""How many examples are tried."""
+MEASURED_ROWS = 16
+"""Rows whose answers the candidates are compared on; more cost time, and the differences are large."""
+Style = Literal["chat", "template"]
+
+
+@dataclass(frozen=True)
+class FewShotPrompt:
+    """A way to ask the base model: some solved rows, then the one to answer."""
+
+    style: Style
+    """`chat`: the tokenizer's chat template, examples as turns of a talk. `template`: the recipe's own prompt."""
+    examples: tuple[Row, ...]
+    prompt: Prompt
+    output_column: str
+
+    @property
+    def name(self) -> str:
+        """E.g. `chat template, 4 examples`."""
+        count = len(self.examples)
+        form = "chat template" if self.style == "chat" else "recipe's template"
+        return f"{form}, {count} example{'' if count == 1 else 's'}"
+
+    def encode(self, row: Mapping[str, str], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+        """The prompt of a row as token ids: examples, then the row, ready for the answer."""
+        if self.style == "template":
+            solved = [self.prompt.render(one) + self.answer(one) for one in self.examples]
+            return encode_text("\n\n".join([*solved, self.prompt.render(row)]), tokenizer)
+        turns = [turn for one in self.examples for turn in (self._question(one), _turn("assistant", self.answer(one)))]
+        text = tokenizer.apply_chat_template([*turns, self._question(row)], tokenize=False, add_generation_prompt=True)
+        return tokenizer(text, add_special_tokens=False).input_ids
+
+    def generation(self, settings: Generation) -> Generation:
+        """The recipe's settings, with what ends an answer in this form in the place of its stop strings."""
+        if self.style == "chat":
+            return settings.model_copy(update={"stop_strings": []})
+        head = self.prompt.head.split("\n")[0]
+        stops = [*settings.stop_strings, *([f"\n{head}"] if head.strip() and self.examples else [])]
+        return settings.model_copy(update={"stop_strings": list(dict.fromkeys(stops))})
+
+    def answer(self, row: Mapping[str, str]) -> str:
+        """What is to follow the prompt of a row."""
+        return row[self.output_column].strip("\n")
+
+    def _question(self, row: Mapping[str, str]) -> dict[str, str]:
+        return _turn("user", "\n\n".join(row[name] for name in self.prompt.columns if row.get(name, "").strip()))
+
+
+def _turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def candidates(
+    prompt: Prompt, output_column: str, rows: Sequence[Row], tokenizer: "PreTrainedTokenizerBase"
+) -> tuple[list[FewShotPrompt], list[Row]]:
+    """The ways to ask that are tried, and the rows to try them on.
+
+    Args:
+        prompt: The recipe's.
+        output_column: The column of the answer.
+        rows: The training rows: the base model has not seen them, and no test row is among them.
+        tokenizer: The base model's.
+
+    Returns:
+        The candidates, the one to take where nothing can be measured first; and rows that are none of the examples.
+    """
+    # By content, so that the choice does not depend on the order of the file; no long ones, since every row pays.
+    ordered = sorted(rows, key=content_hash)
+    lengths = sorted(len(prompt.render(row)) + len(row[output_column]) for row in rows)
+    median = lengths[len(lengths) // 2]
+    short = [row for row in ordered if len(prompt.render(row)) + len(row[output_column]) <= median]
+    most = min(max(EXAMPLES), len(short) - 1)
+    counts = [count for count in reversed(EXAMPLES) if count <= most]
+    styles: list[Style] = ["chat", "template"] if tokenizer.chat_template else ["template"]
+    taken = short[:most]
+    tried = [FewShotPrompt(style, tuple(taken[:count]), prompt, output_column) for style in styles for count in counts]
+    examples = {row["row_id"] for row in taken}
+    return tried, [row for row in ordered if row["row_id"] not in examples][:MEASURED_ROWS]
+
+
+def losses(
+    tried: Sequence[FewShotPrompt],
+    rows: Sequence[Row],
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    on_done: Callable[[], None] = lambda: None,
+) -> list[float]:
+    """How well the model expects the rows' answers after each way to ask.
+
+    Args:
+        tried: The ways.
+        rows: Rows with answers.
+        model: The base model.
+        tokenizer: Its tokenizer.
+        on_done: Called after each way and row.
+
+    Returns:
+        For each way, the mean over the rows' answers of the cross entropy, in nats per token; infinite where a prompt
+        is longer than the model's context.
+    """
+    import torch
+
+    answers = [tokenizer(tried[0].answer(row), add_special_tokens=False).input_ids for row in rows]
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
+    found = []
+    with torch.inference_mode():
+        for way in tried:
+            prompts = [way.encode(row, tokenizer) for row in rows]
+            fits = all(len(prompt) + len(answer) <= context for prompt, answer in zip(prompts, answers, strict=True))
+            total = 0.0 if fits else float("inf")
+            for prompt, answer in zip(prompts, answers, strict=True):
+                total += _answer_loss(model, prompt, answer) if fits else 0.0
+                on_done()
+            found.append(total / sum(map(len, answers)))
+    return found
+
+
+def _answer_loss(model: Any, prompt: list[int], answer: list[int]) -> float:
+    """The summed cross entropy of an answer's tokens."""
+    import torch
+
+    ids = torch.tensor([prompt + answer], device=model.get_input_embeddings().weight.device)
+    logits = model(input_ids=ids, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
+    return float(torch.nn.functional.cross_entropy(logits, ids[0, len(prompt) :], reduction="sum"))
