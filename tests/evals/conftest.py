@@ -8,14 +8,17 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evals.sandbox import child
+
 PROJECT = Path(__file__).resolve().parents[2]
 NOBODY = 65_534
+TALK_RUNNER = Path(__file__).with_name("talk_runner.py")
 
 
 def _line(content: Any) -> bytes:
@@ -64,6 +67,21 @@ def row() -> Callable[..., dict[str, Any]]:
         return {**line, **changes}
 
     return make
+
+
+@pytest.fixture(scope="module")
+def judged() -> Iterator[Callable[..., dict[str, Any]]]:
+    """Judge programs by their tests in two processes, without the walls of the sandbox."""
+    command = [sys.executable, "-S", "-s", "-P", str(TALK_RUNNER), str(Path(child.__file__).parent), "-q"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={}) as process:
+
+        def judge(code: str, tests: str, kind: str = "asserts") -> dict[str, Any]:
+            process.stdin.write(json.dumps({"code": code, "tests": tests, "kind": kind}) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield judge
+        process.stdin.close()
 
 
 @pytest.fixture

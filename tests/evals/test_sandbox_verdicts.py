@@ -4,12 +4,13 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from evals import Limits, Verdict, check, check_many
 from evals.errors import EvalError
-from evals.sandbox import Job, Sandbox, protections, run_program, users
+from evals.sandbox import Job, Sandbox, child, protections, run_program, users
 from evals.sandbox.judge import verdict as verdict_of
 from evals.sandbox.verdict import STATUSES, TIERS
 from evals.sandbox.worker import Raw
@@ -496,6 +497,13 @@ def test_a_whole_program(name):
     code, stdin, status, exit_code, stdout = WHOLE[name]
     done = run_program(code, stdin, SHORT)
     assert (done.status, done.exit_code, done.stdout) == (status, exit_code, stdout), done
+
+
+def test_a_whole_program_may_have_the_names_of_the_sandboxs_own_modules():
+    ours = sorted(path.stem for path in Path(child.__file__).parent.glob("*.py"))
+    assert "standin" in ours
+    done = run_program(f"import sys\nprint([name for name in {ours} if name in sys.modules])", b"", SHORT)
+    assert done.stdout == b"[]\n", done
 
 
 def test_a_traceback_shows_the_program_alone():

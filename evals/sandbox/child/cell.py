@@ -12,20 +12,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from evals.sandbox.child import filters, folder, kernel, processes
+    from evals.sandbox.child import filters, folder, kernel, own_root, processes
 else:
     import filters
     import folder
     import kernel
+    import own_root
     import processes
 
 _SPARE_MEMORY = 64 * 2**20
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
-_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types")
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_PACKAGES = "/packages"
-_DISK = "/box/disk"
-_INSIDE_USER = 1000
 
 
 class Settings:
@@ -182,10 +177,11 @@ class ConfinedCell(LimitedCell):
                 f"(version {version}) keeps no signals from it, only version 6 does"
             )
         super().__init__(settings)
+        shown = [*own_root.SYSTEM, *own_root.SYSTEM_FILES, *settings.library, *settings.packages]
         try:
             self._rules = filters.FileRules(
-                [*_SYSTEM, *_SYSTEM_FILES, *settings.library, *settings.packages, self.package_folder()],
-                [*_DEVICES, self._base],
+                [*shown, self.package_folder()],
+                [*own_root.DEVICES, self._base],
                 own_network=False,
             )
             self.descriptors = (self._rules.ruleset,)
@@ -214,26 +210,26 @@ class FullCell(LimitedCell):
         self._warden = os.getpid()
         if self._warden != 1:
             raise OSError("the warden is not the first process of its namespace")
-        _build_root(settings)
+        own_root.build(settings)
         kernel.bring_up_loopback()
         kernel.empty_bounding_set()
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        self.home, self.temporary = f"{_DISK}/home", f"{_DISK}/tmp"
+        self.home, self.temporary = f"{own_root.DISK}/home", f"{own_root.DISK}/tmp"
         self._mounted = False
         self._rules = None
         if filters.landlock_version():
-            self._rules = filters.FileRules(["/"], ["/box", *_DEVICES], own_network=True)
+            self._rules = filters.FileRules(["/"], ["/box", *own_root.DEVICES], own_network=True)
             self.descriptors = (self._rules.ruleset,)
         self._filter = filters.SystemCallFilter(own_network=True)
 
     def renew(self, limits: "dict[str, float]") -> None:
         """Put a fresh file system in memory where the program writes."""
         if self._mounted:
-            kernel.unmount(_DISK)
+            kernel.unmount(own_root.DISK)
         size = f"size={int(limits['disk_bytes'])},nr_inodes={int(limits['disk_files'])},mode=755"
-        kernel.mount("disk", _DISK, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
+        kernel.mount("disk", own_root.DISK, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, size)
         self._mounted = True
-        for path in (self.home, self.temporary, f"{_DISK}/shm"):
+        for path in (self.home, self.temporary, f"{own_root.DISK}/shm"):
             os.mkdir(path, 0o700)
             if self.settings.uid >= 0:
                 os.chown(path, self.settings.uid, self.settings.uid)
@@ -253,7 +249,7 @@ class FullCell(LimitedCell):
 
     def package_folder(self) -> str:
         """Return the folder that packages are imported from."""
-        return _PACKAGES
+        return own_root.PACKAGES
 
     def _change_user(self) -> None:
         uid = self.settings.uid
@@ -271,89 +267,6 @@ class FullCell(LimitedCell):
         if self._rules is not None:
             self._rules.enter()
         self._filter.enter()
-
-
-def leave_namespaces(settings: Settings) -> None:
-    """Leave this process's namespaces; its next child is the first process of the new ones.
-
-    Raises:
-        OSError: If the kernel does not allow it.
-    """
-    flags = (
-        kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
-        | kernel.CLONE_NEWUTS | kernel.CLONE_NEWCGROUP
-    )  # fmt: skip
-    if settings.uid >= 0:
-        kernel.unshare(flags)
-        return
-    uid, gid = os.getuid(), os.getgid()
-    kernel.unshare(kernel.CLONE_NEWUSER | flags)
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{_INSIDE_USER} {uid} 1"),
-        ("gid_map", f"{_INSIDE_USER} {gid} 1"),
-    ):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
-
-
-def _build_root(settings: Settings) -> None:
-    """Make a root that holds the system's programs, the interpreter and the offered packages, all read-only."""
-    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    shown = {path: path for path in [*_SYSTEM, *_SYSTEM_FILES, *settings.library, *_DEVICES]}
-    shown |= {path: f"{_PACKAGES}/{os.path.basename(path)}" for path in settings.packages}
-    # Opened before they are covered; a bind of an open folder does not ask for its path again.
-    opened = {
-        path: os.open(path, os.O_PATH | os.O_CLOEXEC)
-        for path in shown
-        if os.path.exists(path) and not os.path.islink(path)
-    }
-    links = {path: os.readlink(path) for path in _SYSTEM if os.path.islink(path)}
-    root = next(path for path in ("/tmp", "/mnt", "/var", "/usr") if os.path.isdir(path))
-    kernel.mount("root", root, "tmpfs", kernel.MS_NOSUID, "size=1m,nr_inodes=2k,mode=755")
-    for path in ("etc", "proc", "dev", "box/disk", _PACKAGES[1:]):
-        os.makedirs(f"{root}/{path}", 0o755, exist_ok=True)
-    bound: list[str] = []
-    for path, descriptor in opened.items():
-        target = shown[path]
-        if not any(target.startswith(f"{other}/") for other in bound):
-            _show(descriptor, root + target, is_device=path in _DEVICES)
-            bound.append(target)
-        os.close(descriptor)
-    for path, target in links.items():
-        os.symlink(target, root + path)
-    for name, target in (("tmp", f"{_DISK}/tmp"), ("dev/shm", f"{_DISK}/shm"), ("dev/fd", "/proc/self/fd")):
-        os.symlink(target, f"{root}/{name}")
-    uid = settings.uid if settings.uid >= 0 else _INSIDE_USER
-    for name, text in (
-        ("passwd", f"root:x:0:0::/:/bin/sh\nprogram:x:{uid}:{uid}::{_DISK}/home:/bin/sh\n"),
-        ("group", f"root:x:0:\nprogram:x:{uid}:\n"),
-        ("hosts", "127.0.0.1 localhost\n"),
-    ):
-        with open(f"{root}/etc/{name}", "w") as file:
-            file.write(text)
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-    try:
-        kernel.mount("proc", f"{root}/proc", "proc", flags, "subset=pid,hidepid=ptraceable")
-    except OSError:
-        kernel.mount("proc", f"{root}/proc", "proc", flags)  # Before Linux 5.8.
-    kernel.make_root(root)
-    kernel.mount("none", "/", "", kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID)
-
-
-def _show(descriptor: int, target: str, *, is_device: bool) -> None:
-    source = f"/proc/self/fd/{descriptor}"
-    if os.path.isdir(source):
-        os.makedirs(target, 0o755, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-    kernel.mount(source, target, "", kernel.MS_BIND | kernel.MS_REC)
-    # In a user namespace the flags that the mount came with must stay; their bits are those of mount(2).
-    kept = os.statvfs(target).f_flag & (kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    if not is_device:
-        kept |= kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_RDONLY
-    kernel.mount("none", target, "", kernel.MS_REMOUNT | kernel.MS_BIND | kept)
 
 
 def _set_limits(limits: "dict[str, float]", tasks: int) -> None:

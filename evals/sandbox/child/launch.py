@@ -11,9 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import cell, warden
+    from evals.sandbox.child import cell, own_root, warden
 else:
     import cell
+    import own_root
     import warden
 
 # What programs most often import: done once here, it costs them nothing.
@@ -52,7 +53,7 @@ def _serve(told: "dict[str, Any]", one: "dict[str, Any]") -> "NoReturn":
     settings = cell.Settings({**told, **one})
     if settings.tier == "full":
         try:
-            cell.leave_namespaces(settings)
+            own_root.leave_namespaces(settings)
         except OSError as error:
             warden.send(control, {"failed": f"namespaces: {error.strerror or error}"})
             os._exit(1)

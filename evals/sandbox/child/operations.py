@@ -19,6 +19,10 @@ UNARY = (
     "neg", "pos", "abs", "invert", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "len", "hash",
     "bool", "str", "repr", "format", "bytes", "iter", "reversed", "fspath", "length_hint",
 )  # fmt: skip
+IMMUTABLE = (int, float, complex, str, bytes, tuple, frozenset)
+_MUTABLE = {kind.__name__: kind for kind in (list, dict, set, bytearray, deque)}
+# The types whose plain value an object of a class made from them has; by their name.
+BASE_KINDS: "dict[str, type]" = {**{kind.__name__: kind for kind in IMMUTABLE}, **_MUTABLE}
 _TYPE_MRO = type.__dict__["__mro__"].__get__
 _TYPE_DICT = type.__dict__["__dict__"].__get__
 
@@ -175,7 +179,6 @@ def _of_class(owner: type, name: str, target: "Any", kind: "Any") -> "Any":
     return value if bind is None else bind(value, target, kind)
 
 
-_BASES = {"list": list, "dict": dict, "set": set, "bytearray": bytearray, "deque": deque}
 is_ = operator.is_
 # What the program may have done with objects of the tests.
 OPERATIONS: "dict[str, Callable[..., Any]]" = {
@@ -200,7 +203,7 @@ OF_TESTS: "dict[str, Callable[..., Any]]" = {
     "get": getattr, "set": setattr, "del": delattr,
     "isinstance": isinstance, "issubclass": issubclass,
     "copy": _copied("copy"), "deepcopy": _copied("deepcopy"),
-    "plain": lambda target, name: plain_value(target, _BASES[name]),
+    "plain": lambda target, name: plain_value(target, _MUTABLE[name]),
     "subclass": _made_subclass, "of_class": _of_class,
     "bound_names": lambda kind: [name for name, value in own_names(kind).items() if hasattr(type(value), "__get__")],
     "data_fields": _data_fields,

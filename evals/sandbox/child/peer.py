@@ -11,30 +11,27 @@ The side of the tests judges: it takes only values from the other, and lets the 
 import os
 import struct
 from _thread import RLock
-from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
+from types import FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import kernel, names, operations, standin, wire
+    from evals.sandbox.child import facts, guard, kernel, names, operations, standin, states, wire
 else:
+    import facts
+    import guard
     import kernel
     import names
     import operations
     import standin
+    import states
     import wire
 
 READY, FAILED = 1, 2
 _REQUEST, _ANSWER, _RAISED, _OVERSIZED = 3, 4, 5, 6
 _HEAD = struct.Struct(">IBII")  # Bytes that follow, kind, number of the request, place of its value.
-# What leads from an object of the tests to their variables and their text.
-_INSIDES = ("__", "gi_", "cr_", "ag_", "tb_", "f_", "co_", "func_")
-_PUBLIC_SPECIALS = (
-    "__name__", "__qualname__", "__doc__", "__module__", "__len__", "__iter__", "__next__", "__call__", "__contains__",
-    "__defaults__", "__kwdefaults__", "__annotations__",
-)  # fmt: skip
 _read, _write, _leave = os.read, os.write, os._exit
 
 
@@ -98,7 +95,9 @@ class Peer:
         self._stand_ins: dict[int, Any] = {}
         self._raised: list[BaseException] = []
         if judges:
-            self.operations.update(call=self._guarded_call, get=_guarded_get, set=_guarded_set, dir=_guarded_dir)
+            self.operations.update(
+                call=self._guarded_call, get=guard.guarded_get, set=guard.guarded_set, dir=guard.guarded_dir
+            )
         else:
             self.operations.update(operations.OF_TESTS)
 
@@ -144,7 +143,7 @@ class Peer:
                     # Let through, it would end a loop of the tests before all was tested.
                     value = RuntimeError(f"it raised {type(value).__name__}")
                     self._raised.append(value)
-                elif standin.is_stand_in(value):
+                elif states.is_stand_in(value):
                     self._raised.append(value)
                 raise value
 
@@ -269,12 +268,12 @@ class Peer:
     # Objects.
 
     def _name_of(self, value: "Any") -> str:
-        if standin.is_stand_in(value):
+        if states.is_stand_in(value):
             return ""
         return names.library_name(value) if self.judges else names.shared_name(value)
 
     def _handle_of(self, value: "Any") -> "wire.Handle":
-        number = standin.number_of(value)
+        number = states.number_of(value)
         if number is not None:
             return wire.Handle(number, is_yours=True)
         number = self._number_of.get(id(value))
@@ -286,7 +285,7 @@ class Peer:
         if number in self._told:
             return wire.Handle(number, is_yours=False)
         self._untold.append(number)
-        return wire.Handle(number, is_yours=False, facts=standin.facts_of(value, self._name_of))
+        return wire.Handle(number, is_yours=False, facts=facts.facts_of(value, self._name_of))
 
     def _resolve(self, handle: "wire.Handle") -> "Any":
         if handle.is_yours:
@@ -365,25 +364,3 @@ def _holds(mutable: "Any", before: "list[Any]") -> bool:
     if now and type(now[0]) is bytes and kind not in (list, dict):
         return now == before  # The bytes of a bytearray were read anew.
     return all(map(operations.is_, now, before))
-
-
-def _guarded_get(target: "Any", name: str, *default: "Any") -> "Any":
-    """Read an attribute of an object of the tests for the program: nothing that shows the tests themselves."""
-    if type(name) is not str or isinstance(target, (ModuleType, CodeType, FrameType, TracebackType)):
-        raise AttributeError(name)
-    own = standin.is_written_here(target if isinstance(target, type) else type(target))
-    inside = name.startswith("__") if own else name.startswith(_INSIDES)
-    if inside and name not in _PUBLIC_SPECIALS:
-        raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r} in the sandbox")
-    return getattr(target, name, *default)
-
-
-def _guarded_set(target: "Any", name: str, value: "Any") -> None:
-    own = standin.is_written_here(target if isinstance(target, type) else type(target))
-    if type(name) is not str or name.startswith("__") or not own:
-        raise AttributeError(f"{type(target).__name__!r} object's {name!r} cannot be set in the sandbox")
-    setattr(target, name, value)
-
-
-def _guarded_dir(target: "Any") -> "list[str]":
-    return [name for name in dir(target) if not name.startswith("_")]

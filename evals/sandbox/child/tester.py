@@ -12,13 +12,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from evals.sandbox.child import candidate, entry, examples, peer, standin, streams
+    from evals.sandbox.child import candidate, class_standin, entry, examples, peer, states, streams
 else:
     import candidate
+    import class_standin
     import entry
     import examples
     import peer
-    import standin
+    import states
     import streams
 
 _FILE = examples.FILE
@@ -63,8 +64,8 @@ class _Program(ModuleType):
         if type(answer) is not tuple or len(answer) != 2 or answer[0] is not True:
             raise KeyError(name)
         value = answer[1]
-        standin.note_name(value, name)
-        if standin.is_stand_in(value) and self._kinds.get(name) is True:
+        class_standin.note_name(value, name)
+        if states.is_stand_in(value) and self._kinds.get(name) is True:
             self._known[name] = value  # A function or a class stays what it is; a variable may change.
         return value
 
