@@ -200,15 +200,20 @@ class _Beginning:
             layer.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
 
 
+def common_length(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with; one at least is left to each."""
+    # In the order of lists, what the first and the last have in common all have.
+    first, last = min(map(list, prompts)), max(map(list, prompts))
+    most = min(map(len, prompts)) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)
+
+
 def _shared_beginning(model: Any, prompts: Sequence[Sequence[int]]) -> _Beginning | None:
     """Compute what all prompts begin with; None where that is too short to pay."""
-    first, last = min(map(list, prompts)), max(map(list, prompts))
-    # In the order of lists, what the first and the last have in common all have; one token is left to each.
-    most = min(map(len, prompts)) - 1
-    length = next((i for i in range(most) if first[i] != last[i]), most)
+    length = common_length(prompts)
     if len(prompts) < 2 or length < SHARED_TOKENS:
         return None
-    ids = first[:length]
+    ids = list(prompts[0][:length])
     cache = growing_cache(model.config, 0)
     device = model.get_input_embeddings().weight.device
     model(input_ids=torch.tensor([ids], device=device), past_key_values=cache, use_cache=True, logits_to_keep=1)
