@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evals.report import HUNDREDS, SIDES, format_difference, format_interval, group_order
+from evals.figures import HUNDREDS, SIDES, format_difference, format_interval, group_order
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _TICKS = 5

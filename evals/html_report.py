@@ -11,20 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from evals.figures import HEADLINES, SIDES, UNTESTED, format_difference, format_interval, format_score, group_order
 from evals.html_chart import interval_plot, score_line, shares
 from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
 from evals.plain_text import cut, one_line, visible
-from evals.report import (
-    HEADLINES,
-    SIDES,
-    UNTESTED,
-    format_difference,
-    format_interval,
-    format_score,
-    group_order,
-    read_evaluation,
-    write_text,
-)
+from evals.report import read_evaluation, write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment

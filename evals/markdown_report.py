@@ -7,18 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evals.figures import HEADLINES, SIDES, UNTESTED, format_difference, format_interval, format_score, group_order
 from evals.plain_text import one_line
-from evals.report import (
-    HEADLINES,
-    SIDES,
-    UNTESTED,
-    format_difference,
-    format_interval,
-    format_score,
-    group_order,
-    read_summary,
-    write_text,
-)
+from evals.report import read_summary, write_text
 
 GROUPS_SHOWN = 30
 _SIGNS = {"better": "▲ ", "worse": "▼ ", "no measurable difference": "= "}

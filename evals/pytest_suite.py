@@ -16,10 +16,12 @@ import pytest
 from _pytest._code.code import ExceptionInfo
 
 from evals.errors import EvalError
+from evals.evaluation import Evaluation
 from evals.gates import Gate, evaluate_gate
-from evals.outcomes import UNJUDGED, Evaluation, RowOutcome, summary_text
+from evals.outcomes import UNJUDGED, RowOutcome
 from evals.plugin import FINDINGS
 from evals.suite import Suite, SuiteRow
+from evals.summary import samples_of, summary_of
 
 ROWS_A_WORKER = 8
 
@@ -72,7 +74,7 @@ class SuiteFile(pytest.File):
     def summary(self) -> dict[str, Any]:
         """Judge all rows, those that were not selected among them: a gate means the same with any selection."""
         if self._summary is None:
-            self._summary = self.evaluation.summary()
+            self._summary = summary_of(self.evaluation)
         return self._summary
 
 
@@ -318,7 +320,7 @@ class Findings:
         try:
             evaluation = open_evaluation(suite, self._config) if known is None else known.evaluation
             try:
-                summary = evaluation.summary() if known is None else known.summary()
+                summary = summary_of(evaluation) if known is None else known.summary()
                 paths = write_evaluation(folder / evaluation.suite.name, summary, evaluation)
                 self._reported += [f"wrote {path}" for path in paths]
             finally:
@@ -337,11 +339,11 @@ def write_evaluation(folder: Path, summary: Mapping[str, Any], evaluation: Evalu
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if {"base", "tuned"} <= set(evaluation.sides):
-            return write_report(folder, dict(summary), evaluation.samples())
+            return write_report(folder, dict(summary), samples_of(evaluation))
         (folder / "eval").mkdir(exist_ok=True)
     except OSError as error:
         raise EvalError(f"{folder}: the report cannot be written ({error.strerror}).") from error
     paths = folder / "eval" / "summary.json", folder / "eval" / "samples.jsonl"
-    write_text(paths[0], summary_text(summary))
-    write_lines(paths[1], (json.dumps(sample) for sample in evaluation.samples()))
+    write_text(paths[0], json.dumps(summary, indent=2) + "\n")
+    write_lines(paths[1], (json.dumps(sample) for sample in samples_of(evaluation)))
     return paths

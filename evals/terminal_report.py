@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from evals.report import SIDES, Finding, Summary, format_difference, format_interval, format_score, group_order
+from evals.figures import SIDES, format_difference, format_interval, format_score, group_order
+from evals.report import Finding, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
