@@ -163,7 +163,8 @@ def _finding(scores: dict[str, list[float]]) -> dict[str, Any]:
 
 def main() -> None:
     """Build, print, write."""
-    from evals.html_report import write_html
+    from evals.html_report import render_html
+    from evals.report import read_evaluation, write_text
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000, help="of the evaluation")
@@ -175,7 +176,8 @@ def main() -> None:
         (folder / "summary.json").write_text(json.dumps(summary))
         (folder / "samples.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
         begun = time.perf_counter()
-        report = write_html(folder)
+        report = folder / "report.html"
+        write_text(report, render_html(*read_evaluation(folder)))
         seconds = time.perf_counter() - begun
         figures = {
             "rows": options.rows,

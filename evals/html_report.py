@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -15,7 +14,6 @@ from evals.figures import HEADLINES, SIDES, UNTESTED, format_difference, format_
 from evals.html_chart import interval_plot, score_line, shares
 from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
 from evals.plain_text import cut, one_line, visible
-from evals.report import read_evaluation, write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,23 +72,6 @@ class Row:
 def passed(status: object) -> bool | None:
     """Say whether a program passed; None where it was not judged."""
     return None if status is None or status in NOT_JUDGED else status == "passed"
-
-
-def write_html(folder: str | Path) -> Path:
-    """Make `report.html` from `summary.json` and `samples.jsonl`.
-
-    Args:
-        folder: The `eval` folder of a run, which holds both and gets the report.
-
-    Returns:
-        The report's path.
-
-    Raises:
-        EvalError: If a file is missing or malformed, or the report cannot be written.
-    """
-    path = Path(folder) / "report.html"
-    write_text(path, render_html(*read_evaluation(folder)))
-    return path
 
 
 def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> str:

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from evals.html_report import UNDECIDED, passed
 from evals.plain_text import cut, one_line, visible
-from evals.report import read_evaluation, write_text
 
 _CODE_CHARACTERS = 20_000
-
-
-def write_junit(folder: str | Path) -> Path:
-    """Make `junit.xml` from `summary.json` and `samples.jsonl`.
-
-    Args:
-        folder: The `eval` folder of a run.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        EvalError: If a file is missing or malformed, or the file cannot be written.
-    """
-    path = Path(folder) / "junit.xml"
-    write_text(path, render_junit(*read_evaluation(folder)))
-    return path
 
 
 def render_junit(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> str:

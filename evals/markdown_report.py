@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from evals.figures import HEADLINES, SIDES, UNTESTED, format_difference, format_interval, format_score, group_order
 from evals.plain_text import one_line
-from evals.report import read_summary, write_text
 
 GROUPS_SHOWN = 30
 _SIGNS = {"better": "▲ ", "worse": "▼ ", "no measurable difference": "= "}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~!&$])")
-
-
-def write_markdown(folder: str | Path) -> Path:
-    """Make `report.md` from `summary.json`.
-
-    Args:
-        folder: The `eval` folder of a run.
-
-    Returns:
-        The report's path.
-
-    Raises:
-        EvalError: If the summary is missing or malformed, or the report cannot be written.
-    """
-    path = Path(folder) / "report.md"
-    write_text(path, render_markdown(read_summary(folder)))
-    return path
 
 
 def render_markdown(summary: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from evals.evaluation import Evaluation
 from evals.gates import Gate, evaluate_gate
 from evals.outcomes import UNJUDGED, RowOutcome
 from evals.plugin import FINDINGS
+from evals.report import write_report
 from evals.suite import Suite, SuiteRow
 from evals.summary import samples_of, summary_of
 
@@ -321,29 +322,10 @@ class Findings:
             evaluation = open_evaluation(suite, self._config) if known is None else known.evaluation
             try:
                 summary = summary_of(evaluation) if known is None else known.summary()
-                paths = write_evaluation(folder / evaluation.suite.name, summary, evaluation)
+                paths = write_report(folder / evaluation.suite.name, summary, samples_of(evaluation))
                 self._reported += [f"wrote {path}" for path in paths]
             finally:
                 evaluation.close()
         except EvalError as error:
             self._reported.append(f"no report of {suite}: {error}")
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
-
-
-def write_evaluation(folder: Path, summary: Mapping[str, Any], evaluation: Evaluation) -> tuple[Path, ...]:
-    """Write the files of an evaluation into `folder/eval`; the page too where there are two sides to compare."""
-    import json
-
-    from evals.report import write_lines, write_report, write_text
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if {"base", "tuned"} <= set(evaluation.sides):
-            return write_report(folder, dict(summary), samples_of(evaluation))
-        (folder / "eval").mkdir(exist_ok=True)
-    except OSError as error:
-        raise EvalError(f"{folder}: the report cannot be written ({error.strerror}).") from error
-    paths = folder / "eval" / "summary.json", folder / "eval" / "samples.jsonl"
-    write_text(paths[0], json.dumps(summary, indent=2) + "\n")
-    write_lines(paths[1], (json.dumps(sample) for sample in samples_of(evaluation)))
-    return paths

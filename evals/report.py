@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from evals.errors import EvalError
 from evals.figures import SIDES
+from evals.files import write_lines, write_text
 
 _AGAIN = "score the run again with `python -m evals RUN`."
 _DIGITS = 6
@@ -193,14 +193,14 @@ def _plain(value: float, significant: bool = False) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if significant else round(float(value), _DIGITS)
 
 
-def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, ...]:
-    """Write the files of an evaluation into `eval/`, each whole or not at all.
+def write_report(folder: Path, summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, ...]:
+    """Write the files of an evaluation into the folder `eval`, each whole or not at all.
 
-    They are `summary.json`, `samples.jsonl`, and made from these two: `report.html` (`evals.html_report`),
-    `report.md` (`evals.markdown_report`) and `junit.xml` (`evals.junit_report`).
+    They are `summary.json` and `samples.jsonl`, and where there are two sides to compare, what `write_pages` makes of
+    these.
 
     Args:
-        run_dir: The run folder.
+        folder: Where `eval` is or will be, such as a run folder.
         summary: What `Summary.to_json` returns.
         samples: One object for each row and side.
 
@@ -210,91 +210,45 @@ def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mappi
     Raises:
         EvalError: If the folder cannot be written to.
     """
-    from evals.html_report import write_html
-    from evals.junit_report import write_junit
-    from evals.markdown_report import write_markdown
-
-    folder = run_dir / "eval"
+    folder = folder / "eval"
     summary_path, samples_path = folder / "summary.json", folder / "samples.jsonl"
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise EvalError(
+            f"{folder}: the folder cannot be made ({error.strerror}); free space, or choose another place."
+        ) from error
     write_lines(samples_path, (json.dumps(sample) for sample in samples))
     write_text(summary_path, json.dumps(summary, indent=2) + "\n")
-    return summary_path, samples_path, write_html(folder), write_markdown(folder), write_junit(folder)
+    both = {"base", "tuned"} <= set(summary["settings_hash"])
+    return summary_path, samples_path, *(write_pages(folder) if both else ())
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file aside and rename it, so that no reader sees a part of it.
-
-    Args:
-        path: The file; one that is there is replaced.
-        text: What it is to hold.
-
-    Raises:
-        EvalError: If it cannot be written.
-    """
-    _write_aside(path, [text])
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines as `write_text` writes a text, without holding all of them.
+def write_pages(folder: str | Path) -> tuple[Path, ...]:
+    """Make `report.html`, `report.md` and `junit.xml` from `summary.json` and `samples.jsonl`.
 
     Args:
-        path: The file; one that is there is replaced.
-        lines: Without their line ends.
-
-    Raises:
-        EvalError: If it cannot be written.
-    """
-    _write_aside(path, (line + "\n" for line in lines))
-
-
-def _write_aside(path: Path, parts: Iterable[str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(parts)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path.parent, error) from error
-
-
-def cannot_write(folder: Path, error: OSError) -> EvalError:
-    """Make the error for a folder that takes no report."""
-    return EvalError(
-        f"{folder}: the report cannot be written ({error.strerror}); free space or change the folder's rights."
-    )
-
-
-def read_summary(folder: str | Path) -> dict[str, Any]:
-    """Read `summary.json`.
-
-    Args:
-        folder: The `eval` folder of a run.
+        folder: The `eval` folder of a run, which holds both.
 
     Returns:
-        The summary.
+        The paths of the three.
 
     Raises:
-        EvalError: If the file is missing or is not a summary.
+        EvalError: If a file is missing or malformed, or one of the three cannot be written.
     """
-    path = Path(folder) / "summary.json"
-    summary = _json(_bytes_of(path), str(path))
-    if not isinstance(summary, dict) or not _is_summary(summary):
-        raise EvalError(f"{path}: the file is not a summary of an evaluation; {_AGAIN}")
-    return summary
+    from evals.html_report import render_html
+    from evals.junit_report import render_junit
+    from evals.markdown_report import render_markdown
 
-
-def _is_summary(summary: dict[str, Any]) -> bool:
-    """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
-    parts = [summary.get(key) for key in ("metrics", "verdict", "groups", "verdicts", "rungs", "sandbox", "duplicates")]
-    inner = [value for part in parts[:1] + parts[2:5] if isinstance(part, dict) for value in part.values()]
-    return parts[0] is not None and all(part is None or isinstance(part, dict) for part in (*parts, *inner))
+    summary, samples = read_evaluation(folder)
+    pages = {
+        "report.html": render_html(summary, samples),
+        "report.md": render_markdown(summary),
+        "junit.xml": render_junit(summary, samples),
+    }
+    for name, text in pages.items():
+        write_text(Path(folder) / name, text)
+    return tuple(Path(folder) / name for name in pages)
 
 
 def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -309,6 +263,10 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
     Raises:
         EvalError: If a file is missing or is not what it should be.
     """
+    path = Path(folder) / "summary.json"
+    summary = _json(_bytes_of(path), str(path))
+    if not isinstance(summary, dict) or not _is_summary(summary):
+        raise EvalError(f"{path}: the file is not a summary of an evaluation; {_AGAIN}")
     path = Path(folder) / "samples.jsonl"
     samples = []
     for number, line in enumerate(_bytes_of(path).split(b"\n"), start=1):
@@ -321,7 +279,14 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
             ):
                 raise EvalError(f"{path}:{number}: the line is not a sample with a row_id and a side; {_AGAIN}")
             samples.append(sample)
-    return read_summary(folder), samples
+    return summary, samples
+
+
+def _is_summary(summary: dict[str, Any]) -> bool:
+    """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
+    parts = [summary.get(key) for key in ("metrics", "verdict", "groups", "verdicts", "rungs", "sandbox", "duplicates")]
+    inner = [value for part in parts[:1] + parts[2:5] if isinstance(part, dict) for value in part.values()]
+    return parts[0] is not None and all(part is None or isinstance(part, dict) for part in (*parts, *inner))
 
 
 def _bytes_of(path: Path) -> bytes:

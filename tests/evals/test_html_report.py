@@ -1,7 +1,6 @@
 """The HTML report: what it says, that nothing untrusted gets through, and that it stays small."""
 
 import itertools
-import json
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from benchmarks.evaluation_report import made
 from evals import html_report
 from evals.html_chart import interval_plot, score_line, shares
 from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
-from evals.html_report import LISTED, SHOWN_IN_FULL, render_html, rows_of, write_html
+from evals.html_report import LISTED, SHOWN_IN_FULL, render_html, rows_of
 from evals.plain_text import cut, one_line, visible
 from tests.conftest import ROOT
 
@@ -368,15 +367,6 @@ def test_null_scores_are_shown_as_missing():
         "interval": [None, 0.5],
     }
     _check(render_html(summary, _pair("r", "passed", "passed")))
-
-
-def test_the_file_is_made_from_the_files_beside_it(tmp_path):
-    summary, samples = made(5)
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
-    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in reversed(samples)))
-    path = write_html(tmp_path)
-    assert path == tmp_path / "report.html"
-    _check(path.read_text(encoding="utf-8"))
 
 
 def test_the_template_and_the_schema_are_in_the_package():

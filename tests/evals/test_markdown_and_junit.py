@@ -6,9 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.evaluation_report import made
-from evals.junit_report import render_junit, write_junit
-from evals.markdown_report import GROUPS_SHOWN, render_markdown, write_markdown
-from evals.report import write_report
+from evals.junit_report import render_junit
+from evals.markdown_report import GROUPS_SHOWN, render_markdown
 from tests.evals.test_html_report import HOSTILE
 
 
@@ -121,13 +120,3 @@ def test_long_programs_are_cut():
     text = _case("exception", code="x" * 1_000_000, detail="y" * 1_000_000).find("failure").text
     assert len(text) < 50_000
     assert "more characters are in samples.jsonl" in text
-
-
-def test_an_evaluation_is_written_with_all_its_reports(tmp_path):
-    summary, samples = made(4)
-    paths = write_report(tmp_path, summary, iter(samples))
-    names = ["summary.json", "samples.jsonl", "report.html", "report.md", "junit.xml"]
-    assert paths == tuple(tmp_path / "eval" / name for name in names)
-    assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == sorted(names)
-    assert write_markdown(tmp_path / "eval").read_text() == render_markdown(summary)
-    assert write_junit(tmp_path / "eval").read_text() == render_junit(summary, samples)

@@ -10,7 +10,10 @@ from rich.console import Console
 
 from benchmarks.evaluation_report import made
 from evals.errors import EvalError
-from evals.report import Conclusion, Finding, Group, Summary, read_evaluation, write_lines, write_text
+from evals.html_report import render_html
+from evals.junit_report import render_junit
+from evals.markdown_report import render_markdown
+from evals.report import Conclusion, Finding, Group, Summary, read_evaluation, write_pages, write_report
 from evals.score import score_run
 from evals.terminal_report import print_summary
 from tests.conftest import ROOT
@@ -143,22 +146,6 @@ def test_warnings_are_printed_as_they_are():
     )
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "file"
-    write_text(path, "old\n")
-
-    def lines():
-        yield "new"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_lines(path, lines())
-    assert path.read_text() == "old\n"
-    assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(EvalError, match=r"missing: the report cannot be written \(No such file"):
-        write_text(tmp_path / "missing" / "file", "")
-
-
 @pytest.mark.parametrize(
     ("summary", "samples", "says"),
     [
@@ -181,3 +168,25 @@ def test_a_malformed_evaluation_is_a_users_error(tmp_path, summary, samples, say
             (tmp_path / name).write_text(text)
     with pytest.raises(EvalError, match=says):
         read_evaluation(tmp_path)
+
+
+def test_an_evaluation_is_written_with_all_its_reports(tmp_path):
+    summary, samples = made(4)
+    paths = write_report(tmp_path, summary, iter(samples))
+    names = ["summary.json", "samples.jsonl", "report.html", "report.md", "junit.xml"]
+    assert paths == tuple(tmp_path / "eval" / name for name in names)
+    assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == sorted(names)
+    pages = [render_html(summary, samples), render_markdown(summary), render_junit(summary, samples)]
+    assert [path.read_text() for path in paths[2:]] == pages
+    for path in paths[2:]:
+        path.unlink()
+    assert write_pages(tmp_path / "eval") == paths[2:]
+    assert [path.read_text() for path in paths[2:]] == pages
+
+
+def test_one_side_alone_has_no_pages_and_folders_are_made(tmp_path):
+    summary, samples = made(4, ("tuned", "base"))
+    del summary["settings_hash"]["base"]
+    paths = write_report(tmp_path / "new", summary, samples)
+    assert [path.name for path in paths] == ["summary.json", "samples.jsonl"]
+    assert sorted((tmp_path / "new" / "eval").iterdir()) == sorted(paths)
