@@ -13,6 +13,8 @@ HEADLINES = {
     "worse": "The tuned model is worse",
     "no measurable difference": "No measurable difference",
 }
+UNJUDGED = ("harness_error", "inconclusive")
+"""Statuses that say nothing of a program."""
 UNTESTED = "Not tested for significance"
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from evals.figures import HEADLINES, SIDES, UNTESTED, format_difference, format_interval, format_score, group_order
+from evals.figures import (
+    HEADLINES,
+    SIDES,
+    UNJUDGED,
+    UNTESTED,
+    format_difference,
+    format_interval,
+    format_score,
+    group_order,
+)
 from evals.html_chart import interval_plot, score_line, shares
 from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
 from evals.plain_text import cut, one_line, visible
@@ -24,9 +33,7 @@ CODE_BUDGET = 4_000_000
 """How many characters of HTML all highlighted code may take; past it no row is shown in full."""
 LISTED = 5_000
 """How many rows the table of all rows has at most."""
-UNDECIDED = ("harness_error", "inconclusive")
-"""Statuses that say that the harness could not judge."""
-NOT_JUDGED = (*UNDECIDED, "not_executed", "climbed")
+NOT_JUDGED = (*UNJUDGED, "not_executed", "climbed")
 """Statuses that are no judgement by tests."""
 RUNGS = {"0": "does not parse", "1": "parses", "2": "compiles", "3": "runs", "4": "behaves like the reference"}
 _OPENED = 1

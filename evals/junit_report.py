@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from evals.html_report import UNDECIDED, passed
+from evals.figures import UNJUDGED
+from evals.html_report import passed
 from evals.plain_text import cut, one_line, visible
 
 _CODE_CHARACTERS = 20_000
@@ -60,7 +61,7 @@ def _test_case(suite: ElementTree.Element, sample: Mapping[str, Any], seconds: f
     )
     status, rung = sample.get("status"), sample.get("rung")
     outcome = passed(status)
-    if not (sample.get("tests") or "").strip() or (outcome is None and status not in UNDECIDED):
+    if not (sample.get("tests") or "").strip() or (outcome is None and status not in UNJUDGED):
         reached = "" if rung is None else f"; it reached rung {rung} of the ladder"
         ElementTree.SubElement(case, "skipped", message=f"the row was not run with tests{reached}")
         return "skipped"

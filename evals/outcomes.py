@@ -9,11 +9,11 @@ from typing import Any
 from evals.answers import Answer, program_of
 from evals.checks import Check, NoTests, SandboxLike, judge_many
 from evals.extract import Extraction
+from evals.figures import UNJUDGED
 from evals.ladder import CLIMBED, climb
 from evals.suite import SuiteRow
 
 Progress = Callable[[int, int], None]
-UNJUDGED = ("harness_error", "inconclusive")
 NO_CODE = "no_code_found"
 _DIGITS = 6
 _NOT_RUN: dict[str, Any] = {

@@ -17,8 +17,9 @@ from _pytest._code.code import ExceptionInfo
 
 from evals.errors import EvalError
 from evals.evaluation import Evaluation
+from evals.figures import UNJUDGED
 from evals.gates import Gate, evaluate_gate
-from evals.outcomes import UNJUDGED, RowOutcome
+from evals.outcomes import RowOutcome
 from evals.plugin import FINDINGS
 from evals.report import write_report
 from evals.suite import Suite, SuiteRow
