@@ -60,7 +60,9 @@ def made(rows: int, sides: Sequence[str] = ("base", "tuned"), seed: int = 0) -> 
         "verdicts": {
             side: dict(Counter(one["status"] for one in part).most_common()) for side, part in by_side.items()
         },
+        "languages": {},
         "rungs": {},
+        "rungs_reached": {},
         "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0", "pass@1": "n:1|k:1"},
         "settings_hash": {side: f"{chance.getrandbits(64):016x}" for side in sides},
         "sandbox": {
@@ -152,6 +154,7 @@ def _finding(scores: dict[str, list[float]]) -> dict[str, Any]:
         "difference": round(mean, 6),
         "interval": [round(low, 6), round(high, 6)],
         "p_value": float(f"{p_value:.6g}"),
+        "p_adjusted": None,
         "wins": sum(one > 0 for one in differences),
         "losses": sum(one < 0 for one in differences),
         "ties": sum(one == 0 for one in differences),

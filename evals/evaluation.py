@@ -93,13 +93,15 @@ class Evaluation:
                 }
                 carried.setdefault(str(line.values["row_id"]), SourceRow(columns, line.where))
         kept = self.run / "rows" / "test.jsonl"
+        rows: dict[str, SourceRow] = {}
         if kept.is_file():
             for row in json_lines(kept):
                 name = str(row.values.get("row_id"))
                 more = carried[name].values if name in carried else {}
-                carried[name] = SourceRow({**row.values, **more}, row.where)
-        # In the order of the run's own rows.
-        return suite_rows(list(carried.values())[: self.suite.rows.limit])
+                rows[name] = SourceRow({**row.values, **more}, row.where)
+        # In the order of the run's own rows, whatever the order of the predictions.
+        rows |= {name: row for name, row in carried.items() if name not in rows}
+        return suite_rows(list(rows.values())[: self.suite.rows.limit])
 
     def _read_checks(self) -> dict[str, Check]:
         checks: dict[str, Check] = {}

@@ -15,6 +15,11 @@ HEADLINES = {
 }
 UNJUDGED = ("harness_error", "inconclusive")
 """Statuses that say nothing of a program."""
+RUNGS = {"0": "does not parse", "1": "parses", "2": "compiles", "3": "runs", "4": "behaves like the reference"}
+"""What the rungs of the ladder mean."""
+REACHED = {"parses": 1, "compiles": 2, "runs": 3, "behaves": 4}
+"""The rungs that an answer can reach, by their names in `summary.json` and in gates."""
+CORRECTED = "Verdicts are corrected for the number of {several} (Holm); intervals are those of one alone."
 UNTESTED = "Not tested for significance"
 
 
@@ -78,3 +83,13 @@ def group_order(names: Iterable[str]) -> list[str]:
     names = list(names)
     usual = [name for name in ("seen", "unseen") if name in names]
     return usual + [name for name in names if name not in usual]
+
+
+def rung_label(name: str) -> str:
+    """Say what a rung of `REACHED` means.
+
+    Examples:
+        >>> rung_label("behaves")
+        'behaves like the reference'
+    """
+    return RUNGS.get(str(REACHED.get(name)), name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from evals.figures import SIDES
+from evals.figures import REACHED, SIDES
 from evals.outcomes import RowOutcome
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Scores:
 
     score: float
     rows: tuple[float, ...]
-    signature: str
+    signature: str = ""
     counts: Any = None
 
 
@@ -86,24 +86,61 @@ def _pass_scores(name: str, outcomes: Sequence[RowOutcome], side: str) -> Scores
     return Scores(float(found), found.rows, found.signature)
 
 
-def compare_sides(
-    measured: Mapping[str, Mapping[str, Scores]], together: Set[str] = frozenset()
-) -> dict[str, dict[str, Any]]:
-    """Make the summary's entry of each metric; what needs base and tuned is null where one of them is not there.
+def measure_rungs(outcomes: Sequence[RowOutcome], sides: Sequence[str]) -> dict[str, dict[str, Scores]]:
+    """Score rows that climbed the ladder by the rungs that their first answers reached.
+
+    A rung is an outcome, so rows are never chosen by the rung that an answer reached: each rung has the share of all
+    rows that offer it, which hangs on their references alone. An answer in another language than Python reached none.
 
     Args:
-        measured: The scores by metric and side.
-        together: The metrics whose words are read together, and are corrected for being several.
+        outcomes: What came of the rows; those that could not be judged on one side are left out on all.
+        sides: The sides.
+
+    Returns:
+        The scores by the rung's name and side, for the rungs that a row offers.
+    """
+    measured = {}
+    for name, rung in REACHED.items():
+        rows = [one for one in outcomes if one.judged and one.highest is not None and one.highest >= rung]
+        if rows:
+            reached = {side: tuple(float((row.sides[side][0].rung or 0) >= rung) for row in rows) for side in sides}
+            measured[name] = {side: Scores(sum(rows) / len(rows), rows) for side, rows in reached.items()}
+    return measured
+
+
+def compare_sides(
+    parts: Mapping[str, Mapping[str, Mapping[str, Scores]]], together: Set[str] = frozenset()
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Make the summary's entry of each metric; what needs base and tuned is null where one of them is not there.
+
+    Words that are read side by side are corrected for being several, by Holm's method: those of one metric over the
+    parts, and those of metrics that are read together over the parts and these metrics.
+
+    Args:
+        parts: The scores by part of the rows, metric and side.
+        together: The metrics that are read together.
+
+    Returns:
+        The entries by part and metric.
     """
     from evals.verdict import adjusted
 
     compared = {
-        name: _compared(name, sides) for name, sides in measured.items() if "base" in sides and "tuned" in sides
+        (part, name): _compared(name, sides)
+        for part, measured in parts.items()
+        for name, sides in measured.items()
+        if "base" in sides and "tuned" in sides
     }
-    several = [name for name in compared if name in together]
-    if len(several) > 1:
-        compared |= dict(zip(several, adjusted(compared[name] for name in several), strict=True))
-    return {name: _finding(sides, compared.get(name)) for name, sides in measured.items()}
+    families: dict[str, list[tuple[str, str]]] = {}
+    for part, name in compared:
+        families.setdefault("" if name in together else name, []).append((part, name))
+    for members in families.values():
+        if len(members) > 1:
+            compared |= zip(members, adjusted(compared[member] for member in members), strict=True)
+    return {
+        part: {name: _finding(sides, compared.get((part, name))) for name, sides in measured.items()}
+        for part, measured in parts.items()
+    }
 
 
 def _compared(name: str, sides: Mapping[str, Scores]) -> Finding:
@@ -111,27 +148,39 @@ def _compared(name: str, sides: Mapping[str, Scores]) -> Finding:
 
     base, tuned = sides["base"], sides["tuned"]
     if base.counts is None:
-        return compare(name, base.rows, tuned.rows)
+        return compare(name, base.rows, tuned.rows, largest=1)
     score_of = getattr(importlib.import_module(f"evals.scorers.{name}"), f"{name}_of")
     row_score_of = partial(score_of, effective_order=True) if name == "bleu" else None
-    return compare(name, base.counts, tuned.counts, score_of=score_of, row_score_of=row_score_of)
+    return compare(name, base.counts, tuned.counts, score_of=score_of, row_score_of=row_score_of, largest=100)
 
 
 def _finding(sides: Mapping[str, Scores], compared: Finding | None) -> dict[str, Any]:
     finding: dict[str, Any] = {side: rounded(sides[side].score) if side in sides else None for side in SIDES}
     if "prompted" not in sides:
         del finding["prompted"]
-    for key in ("difference", "interval", "p_value", "wins", "losses", "ties", "word"):
-        value = getattr(compared, key, None)
-        finding[key] = [rounded(bound) for bound in value] if isinstance(value, tuple) else value
-    if compared is not None:
-        finding["difference"] = rounded(compared.difference)
-        finding["p_value"] = float(f"{compared.p_value:.{_DIGITS}g}")
-    finding["rows"] = len(next(iter(sides.values())).rows)
-    finding["rows_needed"] = getattr(compared, "rows_needed", None)
-    return finding
+    rows = len(next(iter(sides.values())).rows)
+    if compared is None:
+        untold = ("difference", "interval", "p_value", "p_adjusted", "wins", "losses", "ties", "word")
+        return {**finding, **dict.fromkeys(untold), "rows": rows, "rows_needed": None}
+    return {
+        **finding,
+        "difference": rounded(compared.difference),
+        "interval": None if compared.interval is None else [rounded(bound) for bound in compared.interval],
+        "p_value": _significant(compared.p_value),
+        "p_adjusted": None if compared.p_adjusted is None else _significant(compared.p_adjusted),
+        "wins": compared.wins,
+        "losses": compared.losses,
+        "ties": compared.ties,
+        "word": compared.word,
+        "rows": rows,
+        "rows_needed": compared.rows_needed,
+    }
 
 
 def rounded(value: float) -> float:
     """Round as all figures of the summary are."""
     return round(float(value), _DIGITS)
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -52,7 +52,7 @@ class Ladder:
         reason: What kept it from the next rung, or what the highest one rests on.
         inputs: How many inputs it was compared with the reference on; 0 below rung 3.
         highest: The highest rung this row offers: 4, or 3 where there is nothing to compare, or less where the
-            reference itself does not come so far; None with no rung.
+            reference itself does not come so far. None where the reference is not Python, or the sandbox failed.
         language: What the answer is written in.
         status: `climbed`, `not_executed`, or `harness_error`.
         cpu_seconds: CPU time of its runs.
@@ -141,10 +141,11 @@ def climb(
         early = _not_run(row)
         if early is not None:
             results[index] = early
-    judged = [index for index in range(len(rows)) if index not in results or results[index].status == CLIMBED]
-    behaviours = behaviours_of([rows[index] for index in judged], sandbox, counter.part)
-    behaviour_of = dict(zip(judged, behaviours, strict=True))
-    open_rows = [index for index in judged if index not in results]
+    # What a row offers hangs on its reference alone, so it is learnt whatever the answer is written in.
+    python = [index for index, row in enumerate(rows) if detect_language(str(row["output"])).is_python]
+    behaviours = behaviours_of([rows[index] for index in python], sandbox, counter.part)
+    behaviour_of = dict(zip(python, behaviours, strict=True))
+    open_rows = [index for index in python if index not in results]
 
     codes = list(dict.fromkeys(str(rows[index]["code"]) for index in open_rows))
     runs = dict(zip(codes, _run(sandbox, [(code, b"") for code in codes], counter), strict=True))
@@ -170,7 +171,7 @@ def climb(
     for index, program in by_effect.items():
         results[index] = _of_effects(results[index], effects[program], program, behaviour_of[index])
     for index, behaviour in behaviour_of.items():
-        if results[index].rung is not None:
+        if results[index].status != "harness_error":
             results[index] = replace(results[index], highest=behaviour.highest)
     return [results[index] for index in range(len(rows))]
 

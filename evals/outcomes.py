@@ -11,6 +11,7 @@ from evals.checks import Check, NoTests, SandboxLike, judge_many
 from evals.extract import Extraction
 from evals.figures import UNJUDGED
 from evals.ladder import CLIMBED, climb
+from evals.languages import detect_language
 from evals.suite import SuiteRow
 
 Progress = Callable[[int, int], None]
@@ -34,7 +35,8 @@ class Judged:
         detail: The failing assertion, or what kept the answer from the next rung.
         passed: Whether it passed its tests, or came as far on the ladder as its row can show; None where that was not
             judged.
-        rung: The rung of the ladder; None for rows with tests.
+        rung: The rung of the ladder; None for rows with tests, and where the answer was not run.
+        highest: The highest rung that its row offers; None for rows with tests, and where that is not known.
         figures: `cpu_seconds`, `wall_seconds`, `memory_bytes`, `relied_on_program`, `tier`, `language`.
     """
 
@@ -44,6 +46,7 @@ class Judged:
     detail: str
     passed: bool | None
     rung: int | None
+    highest: int | None
     figures: dict[str, Any]
 
     @property
@@ -70,6 +73,20 @@ class RowOutcome:
     def shown(self) -> Judged:
         """The answer that decides what is shown for the row: the tuned model's first, or the only side's."""
         return self.sides["tuned" if "tuned" in self.sides else next(iter(self.sides))][0]
+
+    @property
+    def language(self) -> str | None:
+        """What the row asks for: Python where it has tests, else the language of its reference; None without one."""
+        if self.tested:
+            return "python"
+        reference = self.row.values["output"]
+        return detect_language(reference).name if reference.strip() else None
+
+    @property
+    def highest(self) -> int | None:
+        """The highest rung that the row offers, whatever the answers are; None where it does not climb."""
+        known = (answers[0].highest for answers in self.sides.values())
+        return next((highest for highest in known if highest is not None), None)
 
     @property
     def judged(self) -> bool:
@@ -128,14 +145,14 @@ def judge_answers(
                 if found.found or not has_tests:
                     (tested if has_tests else climbing).append(asked)
                 else:
-                    judged[asked.name] = Judged(answer, found, NO_CODE, found.reason, False, None, _NOT_RUN)
+                    judged[asked.name] = Judged(answer, found, NO_CODE, found.reason, False, None, None, _NOT_RUN)
     if tested:
         items = [(checks[str(asked.row.row_id)], asked.found.code) for asked in tested]
         for asked, verdict in zip(tested, judge_many(items, sandbox, progress), strict=True):
             passed = None if verdict.status in UNJUDGED else verdict.passed
             figures = _figures(verdict) | {"relied_on_program": verdict.relied_on_program, "language": "python"}
             judged[asked.name] = Judged(
-                asked.answer, asked.found, verdict.status, verdict.detail, passed, None, figures
+                asked.answer, asked.found, verdict.status, verdict.detail, passed, None, None, figures
             )
     if climbing:
         programs = [{**asked.row.values, "code": asked.found.code} for asked in climbing]
@@ -144,7 +161,7 @@ def judge_answers(
             passed = reached if ladder.status == CLIMBED else None
             figures = _figures(ladder) | {"relied_on_program": False, "language": ladder.language}
             judged[asked.name] = Judged(
-                asked.answer, asked.found, ladder.status, ladder.reason, passed, ladder.rung, figures
+                asked.answer, asked.found, ladder.status, ladder.reason, passed, ladder.rung, ladder.highest, figures
             )
     outcomes = []
     for row in rows:

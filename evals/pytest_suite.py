@@ -202,6 +202,12 @@ class GateItem(_Item):
                 f"prediction, and a gate counts all of them; {lacking[0]}"
             )
         summary = self.file.summary()
+        unjudged = [one.row for one in evaluation.judge(evaluation.rows) if not one.judged]
+        if unjudged:
+            raise GateFailed(
+                f"{self.place}: {self.gate.text} cannot be told: {len(unjudged)} of {len(evaluation.rows)} rows could "
+                f"not be judged, and a gate counts all of them; run it again (row {unjudged[0].row_id})"
+            )
         result = evaluate_gate(self.gate, summary)
         self.property("observed", result.observed)
         self.tell(

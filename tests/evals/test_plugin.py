@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -310,3 +311,26 @@ def test_the_options_all_start_alike(project):
     text = run(project, "--help").stdout.str()
     options = re.findall(r"^\s+(--[\w-]+)", text[text.index("evaluation suites") :].split("\n\n")[0], re.MULTILINE)
     assert set(options) == {"--evals-strict", "--evals-tier", "--evals-run", "--evals-workers", "--evals-report"}
+
+
+@pytest.mark.skipif(
+    not metadata.entry_points(group="pytest11", name="evals.plugin"), reason="needs the package to be installed"
+)
+def test_naming_the_plugin_beside_the_installed_one_loads_it_once(project, monkeypatch):
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTHONPATH")
+    project.makeconftest(
+        """
+        import sys
+
+        def pytest_report_header(config):
+            plugins = config.pluginmanager.list_name_plugin()
+            names = [name for name, one in plugins if one is sys.modules.get("evals.plugin")]
+            listeners = [name for name, one in plugins if type(one).__module__ == "evals.plugin"]
+            return f"ours: {names} {listeners}"
+        """
+    )
+    for arguments in ((), ("-p", "evals.plugin")):
+        result = project.runpytest_subprocess(*arguments, "-p", "no:cacheprovider", "-k", "gate")
+        assert closing(result) == {"2 passed", "10 deselected"}
+        assert "ours: ['evals.plugin'] ['evals.listener']" in result.outlines

@@ -97,6 +97,7 @@ def test_all_problems_are_shown_at_once_with_their_lines(tmp_path):
         ("- a", r"my\.eval\.yaml:1: the file must hold keys with values"),
         ("limits: {cpu_seconds: 0}", r"my\.eval\.yaml:1: Limits: cpu_seconds is 0\.0; it must be a positive number"),
         ("x: !!python/object/apply:os.system [true]", r"my\.eval\.yaml:1: the file is not valid YAML here"),
+        ("a: 1\npredictions: {run: r, tuned: t.jsonl}", r"my\.eval\.yaml:2: .*name a run or files, not both"),
         ("extends: pyhton_exercises", r"my\.eval\.yaml:1: There is no suite .* Did you mean 'python_exercises'"),
         ("a: 1\nextends: my.eval.yaml", r"my\.eval\.yaml:2: the suite extends itself"),
     ],
@@ -118,6 +119,14 @@ def test_a_suite_can_extend_another_key_by_key(tmp_path):
     wrong = written(tmp_path, "rows: {limit: 0}\n", "c.eval.yaml")
     with pytest.raises(EvalError, match=rf"{wrong}:1: rows\.limit"):
         Suite.load(written(tmp_path, "extends: c.eval.yaml\n\ngates: []\n"))
+
+
+def test_the_run_of_an_extended_suite_gives_way_to_files(tmp_path):
+    written(tmp_path, "predictions: {run: r}\n", "b.eval.yaml")
+    with pytest.raises(EvalError, match=r"`run: null` takes back that of a suite that is extended"):
+        Suite.load(written(tmp_path, "extends: b.eval.yaml\npredictions: {tuned: t.jsonl}\n"))
+    suite = Suite.load(written(tmp_path, "extends: b.eval.yaml\npredictions: {run: null, tuned: t.jsonl}\n"))
+    assert (suite.run_folder(), suite.predictions.tuned) == (None, "t.jsonl")
 
 
 def test_an_empty_file_is_a_suite_of_a_runs_rows(tmp_path):
