@@ -64,6 +64,23 @@ def test_markdown_of_many_groups_names_the_rest():
     assert f"{40 - GROUPS_SHOWN} more groups are in `summary.json`." in text
 
 
+def test_markdown_says_languages_and_rungs_and_what_their_verdicts_are_corrected_for():
+    summary, _ = made(12)
+    finding = {**summary["metrics"]["exact_match"], "p_adjusted": 0.5}
+    summary["languages"] = {"c#": {"rows": 12, "metrics": {"exact_match": finding}}}
+    summary["rungs_reached"] = {"parses": finding, "behaves": finding}
+    text = render_markdown(summary)
+    assert [line for line in text.splitlines() if line.startswith("###")] == [
+        "### By group", "### By language", "### Rungs reached",
+    ]  # fmt: skip
+    assert [row[0] for row in _cells(text)][-6:] == [
+        "---", "c\\#: exact\\_match", "share of rows that", "---", "parses", "behaves like the reference",
+    ]  # fmt: skip
+    assert text.count("Verdicts are corrected for the number of languages (Holm)") == 1
+    assert text.count("Verdicts are corrected for the number of rungs (Holm)") == 1
+    assert "number of groups" not in text
+
+
 @pytest.mark.parametrize(
     "text", [*HOSTILE, "a | b", "@someone and #1", "[link](https://x.example)", "`x` *y* ~z~", "\\"]
 )

@@ -206,6 +206,30 @@ def test_a_gate_is_not_told_from_some_of_the_rows(project):
     result.stdout.fnmatch_lines(["*my.eval.yaml:4: * cannot be told: 1 of 10 rows have no prediction*predict*run"])
 
 
+def test_a_gate_is_not_told_where_a_row_could_not_be_judged(project):
+    project.makeconftest(
+        """
+        from evals import outcomes
+        from evals.sandbox import Verdict
+
+        judge_many = outcomes.judge_many
+
+        def busy(items, *more):
+            verdicts = judge_many(items, *more)
+            return [
+                Verdict("inconclusive", "too busy") if "return 3" in code else one
+                for (_, code), one in zip(items, verdicts)
+            ]
+
+        outcomes.judge_many = busy
+        """
+    )
+    result = run(project, "-rs")
+    assert result.ret == 1
+    assert closing(result) == {"2 failed", "1 skipped", "2 rows failed", "7 rows passed"}
+    result.stdout.fnmatch_lines(["*my.eval.yaml:4: * cannot be told: 1 of 10 rows could not be judged*(row r3)"])
+
+
 def test_a_run_that_is_not_there_is_skipped_or_an_error(project):
     (project.path / "my.eval.yaml").write_text("predictions: {run: gone}\ngates: [pass@1.tuned > 0]\n")
     result = run(project, "-rs")

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 
 import jsonschema
 import pytest
@@ -80,6 +81,7 @@ def test_the_schema_is_one_and_accepts_what_is_written(make_run, row):
         (("metrics", "pass@1", "wins"), -1),
         (("metrics", "pass@1", "p_value"), 1.5),
         (("groups",), []),
+        (("rungs_reached",), {"walks": {}}),
         (("rows",), "100"),
         (("verdicts", "someone"), {"passed": 1}),
         (("warnings",), "one"),
@@ -124,6 +126,31 @@ def test_the_table_shows_three_sides_intervals_and_words():
     neutral = next(line for line in lines if "bleu" in line)
     assert "no measurable difference" in neutral
     assert "\x1b[31m" not in neutral
+
+
+def test_languages_and_rungs_have_tables_of_their_own():
+    finding = Finding("bleu", 10.0, 20.0, difference=10.0, p_value=0.02, p_adjusted=0.1, word="better", rows=7)
+    languages = {name: Group(7, {"bleu": finding}) for name in ("c++", "sql", "go", "r", "php", "perl", "[b]")}
+    reached = {"parses": finding, "behaves": Finding("behaves", 0.25, 0.5, difference=0.25, word="worse", rows=8)}
+    summary = _summary(languages=languages, rungs_reached=reached)
+    validate(summary.to_json())
+    assert Summary.from_json(summary.to_json()).languages["sql"].metrics["bleu"].p_adjusted == 0.1
+    text = _printed(summary)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.splitlines()]
+    assert [name for name in languages if any(line.startswith(f"│ {name} ") for line in lines)] == list(languages)[:5]
+    assert "2 more languages are in summary.json." in lines
+    (rung,) = [line for line in lines if "behaves like the reference" in line]
+    assert [part for part in ("0.250", "0.500", "+0.250", "worse", "8") if part not in rung] == []
+    assert sum("corrected for the number of languages (Holm)" in line for line in lines) == 1
+    assert not any("number of groups" in line for line in lines)
+
+
+def test_a_summary_of_before_there_were_languages_and_rungs_is_read():
+    told = _summary().to_json()
+    del told["languages"], told["rungs_reached"]
+    for finding in told["metrics"].values():
+        del finding["p_adjusted"]
+    assert Summary.from_json(told).to_json() == Summary.from_json(_summary().to_json()).to_json()
 
 
 def test_a_difference_that_was_not_tested_is_coloured_by_its_sign_and_nothing_has_none():
