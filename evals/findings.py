@@ -104,7 +104,7 @@ def measure_rungs(outcomes: Sequence[RowOutcome], sides: Sequence[str]) -> dict[
         rows = [one for one in outcomes if one.judged and one.highest is not None and one.highest >= rung]
         if rows:
             reached = {side: tuple(float((row.sides[side][0].rung or 0) >= rung) for row in rows) for side in sides}
-            measured[name] = {side: Scores(sum(rows) / len(rows), rows) for side, rows in reached.items()}
+            measured[name] = {side: Scores(sum(shares) / len(rows), shares) for side, shares in reached.items()}
     return measured
 
 
