@@ -60,7 +60,9 @@ def made(rows: int, sides: Sequence[str] = ("base", "tuned"), seed: int = 0) -> 
         "verdicts": {
             side: dict(Counter(one["status"] for one in part).most_common()) for side, part in by_side.items()
         },
+        "languages": {},
         "rungs": {},
+        "rungs_reached": {},
         "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0", "pass@1": "n:1|k:1"},
         "settings_hash": {side: f"{chance.getrandbits(64):016x}" for side in sides},
         "sandbox": {
@@ -152,6 +154,7 @@ def _finding(scores: dict[str, list[float]]) -> dict[str, Any]:
         "difference": round(mean, 6),
         "interval": [round(low, 6), round(high, 6)],
         "p_value": float(f"{p_value:.6g}"),
+        "p_adjusted": None,
         "wins": sum(one > 0 for one in differences),
         "losses": sum(one < 0 for one in differences),
         "ties": sum(one == 0 for one in differences),
@@ -163,7 +166,8 @@ def _finding(scores: dict[str, list[float]]) -> dict[str, Any]:
 
 def main() -> None:
     """Build, print, write."""
-    from evals.html_report import write_html
+    from evals.html_report import render_html
+    from evals.report import read_evaluation, write_text
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000, help="of the evaluation")
@@ -175,7 +179,8 @@ def main() -> None:
         (folder / "summary.json").write_text(json.dumps(summary))
         (folder / "samples.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
         begun = time.perf_counter()
-        report = write_html(folder)
+        report = folder / "report.html"
+        write_text(report, render_html(*read_evaluation(folder)))
         seconds = time.perf_counter() - begun
         figures = {
             "rows": options.rows,

@@ -1,7 +1,6 @@
 """Scores generated code against references, the base model against the fine-tuned one.
 
-The package knows text, not models: it reads the predictions of a run folder, scores them, and runs generated
-    code only
+The package knows text, not models: it reads the predictions of a run folder, scores them, and runs generated code only
 inside `evals.sandbox`. The public names are loaded when first used, so that `import evals` stays cheap.
 """
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from evals.scorers.code_bleu import code_bleu
     from evals.scorers.edit_similarity import edit_similarity
     from evals.scorers.exact_match import exact_match
-    from evals.scorers.execution import pass_at_1
-    from evals.scorers.pass_at_k import pass_at_k, pass_hat_k
+    from evals.scorers.pass_at_k import pass_at_1, pass_at_k, pass_hat_k
     from evals.verdict import compare
 
     __version__: str
@@ -61,7 +59,7 @@ _HOME_OF = {
     "exact_match": "evals.scorers.exact_match",
     "extract": "evals.extract",
     "extract_code": "evals.extract",
-    "pass_at_1": "evals.scorers.execution",
+    "pass_at_1": "evals.scorers.pass_at_k",
     "pass_at_k": "evals.scorers.pass_at_k",
     "pass_hat_k": "evals.scorers.pass_at_k",
     "score_run": "evals.score",

@@ -1,10 +1,13 @@
 """Gates: what must hold for a model to pass, as `pass@1.tuned >= 0.30` or `verdict == better`.
 
     gate     =  place operator value
-    place    =  [ "groups." name "." ] metric "." field       pass@1.tuned, groups.unseen.bleu.difference
+    place    =  [ part "." name "." ] metric "." field        pass@1.tuned, groups.unseen.bleu.difference
+             |  "rungs_reached." rung "." field               rungs_reached.behaves.difference
              |  [ metric "." ] "verdict"                      better, worse or no measurable difference
              |  "verdicts." side "." status                   how many programs got that verdict
              |  "rows" | "rows_with_tests"
+    part     =  "groups" | "languages"                       by the rows' own group, by the language they ask for
+    rung     =  "parses" | "compiles" | "runs" | "behaves"
     operator =  ">=" | ">" | "<=" | "<" | "==" | "!="
     value    =  a number, a number with "%", or for verdicts a word
 
@@ -19,18 +22,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evals.figures import REACHED, SIDES
 from evals.strict_yaml import did_you_mean
 
 OPERATORS = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 WORDS = ("better", "worse", "no measurable difference")
-SIDES = ("base", "prompted", "tuned")
 NUMBERS = (*SIDES, "difference", "p_value", "wins", "losses", "ties", "rows", "low", "high")
 _COUNTS = ("rows", "rows_with_tests")
+_KINDS = {"metrics": "metric", "groups": "group", "languages": "language", "rungs_reached": "rung"}
 _METRIC = r"[A-Za-z_][\w]*(?:[@^][0-9]+)?"
 _GATE = re.compile(r"\s*(?P<place>[^<>=!\s]+)\s*(?P<operator>>=|<=|==|!=|>|<)\s*(?P<value>\S.*?)\s*")
-_PLACE = re.compile(rf"(?:groups\.(?P<group>[^.\s]+)\.)?(?P<metric>{_METRIC})\.(?P<field>\w+)")
+_PLACE = re.compile(rf"(?:(?P<part>groups|languages)\.(?P<name>[^.\s]+)\.)?(?P<metric>{_METRIC})\.(?P<field>\w+)")
+_RUNG = re.compile(r"rungs_reached\.(?P<rung>\w+)\.(?P<field>\w+)")
 _VERDICTS = re.compile(r"verdicts\.(?P<side>\w+)\.(?P<status>\w+)")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?(?P<percent>\s*%)?")
 
@@ -45,7 +50,6 @@ class Gate:
         operator: One of `OPERATORS`.
         value: What the value is compared with.
         metric: The metric that it reads; None if it reads none by name.
-        group: The group whose metric it reads; None for all rows.
     """
 
     text: str
@@ -53,7 +57,6 @@ class Gate:
     operator: str
     value: float | str
     metric: str | None = None
-    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ def parse_gate(text: str) -> Gate:
         if counted["side"] not in SIDES:
             raise ValueError(f"there is no side {counted['side']!r}.{did_you_mean(counted['side'], SIDES)}")
         return Gate(even, ("verdicts", counted["side"], counted["status"]), sign, _number(value))
-    metric, group, field = _metric(place)
+    where, metric, field = _finding(place)
     if field not in NUMBERS:
         raise ValueError(f"a metric has no {field!r}.{did_you_mean(field, [*NUMBERS, 'verdict'])}")
-    where = ("interval", str(("low", "high").index(field))) if field in ("low", "high") else (field,)
-    return Gate(even, (*_of_group(group), "metrics", metric, *where), sign, _number(value), metric, group)
+    of_it = ("interval", str(("low", "high").index(field))) if field in ("low", "high") else (field,)
+    return Gate(even, (*where, *of_it), sign, _number(value), metric)
 
 
 def _verdict_gate(text: str, place: str, sign: str, value: str) -> Gate:
@@ -117,22 +120,25 @@ def _verdict_gate(text: str, place: str, sign: str, value: str) -> Gate:
         raise ValueError(f"there is no verdict {word!r}.{did_you_mean(word, WORDS)}")
     if place == "verdict":
         return Gate(text, ("verdict", "word"), sign, word)
-    metric, group, _ = _metric(place)
-    return Gate(text, (*_of_group(group), "metrics", metric, "word"), sign, word, metric, group)
+    where, metric, _ = _finding(place)
+    return Gate(text, (*where, "word"), sign, word, metric)
 
 
-def _metric(place: str) -> tuple[str, str | None, str]:
+def _finding(place: str) -> tuple[tuple[str, ...], str | None, str]:
+    """The way to the finding that a place names, its metric, and the field that is asked for."""
+    if reached := _RUNG.fullmatch(place):
+        if reached["rung"] not in REACHED:
+            raise ValueError(f"there is no rung {reached['rung']!r}.{did_you_mean(reached['rung'], list(REACHED))}")
+        return ("rungs_reached", reached["rung"]), None, reached["field"]
     match = _PLACE.fullmatch(place)
     if match is None:
         raise ValueError(
             f"{place!r} names nothing in a summary; write METRIC.tuned, METRIC.difference, verdict, METRIC.verdict, "
-            "groups.GROUP.METRIC.tuned, verdicts.SIDE.STATUS, rows or rows_with_tests"
+            "groups.GROUP.METRIC.tuned, languages.LANGUAGE.METRIC.tuned, rungs_reached.RUNG.tuned, "
+            "verdicts.SIDE.STATUS, rows or rows_with_tests"
         )
-    return match["metric"], match["group"], match["field"]
-
-
-def _of_group(group: str | None) -> tuple[str, ...]:
-    return () if group is None else ("groups", group)
+    part = () if match["part"] is None else (match["part"], match["name"])
+    return (*part, "metrics", match["metric"]), match["metric"], match["field"]
 
 
 def _number(text: str) -> float:
@@ -163,8 +169,8 @@ def evaluate_gate(gate: Gate, summary: Mapping[str, Any]) -> GateResult:
         else:
             value = None
             there = ", ".join(map(str, _there(summary, gate.path[:depth])))
-            if there and depth and gate.path[depth - 1] in ("metrics", "groups"):
-                kind = gate.path[depth - 1].removesuffix("s")
+            kind = _KINDS.get(gate.path[depth - 1]) if depth else None
+            if there and kind:
                 return GateResult(False, None, f"{gate.text} fails: there is no {kind} {part!r}, only {there}")
             break
     if value is None:

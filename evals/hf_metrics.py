@@ -60,7 +60,7 @@ class CodeMetric(evaluate.Metric):
 
 def _statuses(codes: list[str], tests: list[str]) -> list[str]:
     from evals.errors import EvalError
-    from evals.scorers.execution import pass_at_1
+    from evals.scorers.pass_at_k import pass_at_1
 
     scored = pass_at_1(codes, tests)
     if scored.counted < len(codes):

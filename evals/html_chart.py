@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evals.report import HUNDREDS, SIDES, format_difference, format_interval, group_order
+from evals.figures import HUNDREDS, SIDES, format_difference, format_interval, group_order, rung_label
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _TICKS = 5
@@ -53,11 +53,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class IntervalPlot:
-    """The differences of one metric, over all rows and by group.
+    """The differences of one metric, over all rows and by part of them, or by rung.
 
     Attributes:
         metric: The metric.
-        bars: All rows first.
+        bars: One a set of rows, or a rung.
         ticks: Of the axis.
         zero: The place of no difference, in per cent.
         left_out: How many groups are not in the plot.
@@ -83,21 +83,38 @@ class ScoreLine:
     ticks: tuple[Tick, ...]
 
 
-def interval_plot(metric: str, overall: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> IntervalPlot:
+def interval_plot(
+    metric: str, overall: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]], fewest: int = 0
+) -> IntervalPlot:
     """Lay out the differences of one metric.
 
     Args:
         metric: The metric's name.
         overall: Its finding over all rows, as in `summary.json`.
-        groups: The groups of the summary, by name.
+        groups: The groups of the summary, or other parts of the rows, by name.
+        fewest: Groups of fewer rows are left out, since their wide intervals would stretch the axis.
 
     Returns:
         The plot. Its axis spans all that is drawn, and zero.
     """
     names = [name for name in group_order(groups) if metric in groups[name].get("metrics", {})]
-    largest = sorted(names, key=lambda name: -groups[name].get("rows", 0))[:GROUPS_SHOWN]
+    enough = [name for name in names if groups[name].get("rows", 0) >= fewest]
+    largest = sorted(enough, key=lambda name: -groups[name].get("rows", 0))[:GROUPS_SHOWN]
     findings = [("all rows", overall)]
     findings += [(name, groups[name]["metrics"][metric]) for name in names if name in largest]
+    return _plot(metric, findings, len(names) - len(largest))
+
+
+def rungs_plot(reached: Mapping[str, Mapping[str, Any]]) -> IntervalPlot:
+    """Lay out the differences of the shares that reached each rung.
+
+    Args:
+        reached: The findings by the rung's name, as in `summary.json`.
+    """
+    return _plot("share of rows that", [(rung_label(name), finding) for name, finding in reached.items()])
+
+
+def _plot(metric: str, findings: Sequence[tuple[str, Mapping[str, Any]]], left_out: int = 0) -> IntervalPlot:
     numbers = [0.0]
     for _, finding in findings:
         numbers += [value for value in (finding.get("difference"), *(finding.get("interval") or [])) if _real(value)]
@@ -122,7 +139,7 @@ def interval_plot(metric: str, overall: Mapping[str, Any], groups: Mapping[str, 
             )
         )
     marks = tuple(Tick(place(tick) or 0.0, _tick_label(tick, signed=True)) for tick in ticks)
-    return IntervalPlot(metric, tuple(bars), marks, place(0.0) or 0.0, len(names) - len(largest))
+    return IntervalPlot(metric, tuple(bars), marks, place(0.0) or 0.0, left_out)
 
 
 def score_line(metric: str, finding: Mapping[str, Any]) -> ScoreLine:

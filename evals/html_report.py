@@ -6,25 +6,26 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from evals.html_chart import interval_plot, score_line, shares
-from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
-from evals.plain_text import cut, one_line, visible
-from evals.report import (
+from evals.figures import (
+    CORRECTED,
     HEADLINES,
+    RUNGS,
     SIDES,
+    UNJUDGED,
     UNTESTED,
     format_difference,
     format_interval,
     format_score,
     group_order,
-    read_evaluation,
-    write_text,
+    rung_label,
 )
+from evals.html_chart import interval_plot, rungs_plot, score_line, shares
+from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
+from evals.plain_text import cut, one_line, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,13 +36,11 @@ CODE_BUDGET = 4_000_000
 """How many characters of HTML all highlighted code may take; past it no row is shown in full."""
 LISTED = 5_000
 """How many rows the table of all rows has at most."""
-UNDECIDED = ("harness_error", "inconclusive")
-"""Statuses that say that the harness could not judge."""
-NOT_JUDGED = (*UNDECIDED, "not_executed", "climbed")
+NOT_JUDGED = (*UNJUDGED, "not_executed", "climbed")
 """Statuses that are no judgement by tests."""
-RUNGS = {"0": "does not parse", "1": "parses", "2": "compiles", "3": "runs", "4": "behaves like the reference"}
 _OPENED = 1
 _GROUPS_LISTED = 200
+_FEWEST_ROWS = 6  # Fewer can show no difference.
 _SIDE_NAMES = {"base": "base", "prompted": "prompted base", "tuned": "tuned"}
 _SECTIONS = {
     "fixed": ("Fixed", "the base model's program failed its tests, and the tuned model's passes them"),
@@ -85,23 +84,6 @@ def passed(status: object) -> bool | None:
     return None if status is None or status in NOT_JUDGED else status == "passed"
 
 
-def write_html(folder: str | Path) -> Path:
-    """Make `report.html` from `summary.json` and `samples.jsonl`.
-
-    Args:
-        folder: The `eval` folder of a run, which holds both and gets the report.
-
-    Returns:
-        The report's path.
-
-    Raises:
-        EvalError: If a file is missing or malformed, or the report cannot be written.
-    """
-    path = Path(folder) / "report.html"
-    write_text(path, render_html(*read_evaluation(folder)))
-    return path
-
-
 def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> str:
     """Render the report.
 
@@ -115,6 +97,8 @@ def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]
     rows = rows_of(samples)
     metrics: Mapping[str, Any] = summary.get("metrics") or {}
     groups: Mapping[str, Any] = summary.get("groups") or {}
+    languages: Mapping[str, Any] = summary.get("languages") or {}
+    reached: Mapping[str, Any] = summary.get("rungs_reached") or {}
     verdict: Mapping[str, Any] = summary.get("verdict") or {}
     name = _text(verdict.get("metric"))
     deciding = metrics.get(name)
@@ -136,8 +120,18 @@ def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]
             warnings=summary.get("warnings") or [],
             tested=any(finding.get("interval") for finding in metrics.values()),
             plots=[interval_plot(name, finding, groups) for name, finding in metrics.items()],
-            blocks=_blocks(metrics, groups),
+            blocks=[("all rows", metrics), *_blocks(groups, group_order(groups))],
+            corrected=CORRECTED,
+            groups_corrected=any(
+                finding.get("p_adjusted") is not None
+                for group in groups.values()
+                for finding in (group.get("metrics") or {}).values()
+            ),
             groups_left_out=max(0, len(groups) - _GROUPS_LISTED),
+            language_plots=[interval_plot(name, finding, languages, _FEWEST_ROWS) for name, finding in metrics.items()],
+            language_blocks=_blocks(languages, list(languages)),
+            reached={rung_label(name): finding for name, finding in reached.items()},
+            reached_plot=rungs_plot(reached),
             sections=_sections(rows),
             statuses=shares(summary.get("verdicts") or {}),
             rungs=sorted(shares(summary.get("rungs") or {}), key=lambda rung: str(rung["name"]), reverse=True),
@@ -199,9 +193,8 @@ def _steps(metric: str, finding: Mapping[str, Any]) -> tuple[str, str] | None:
     return format_difference(metric, prompted - base), format_difference(metric, tuned - prompted)
 
 
-def _blocks(metrics: Mapping[str, Any], groups: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    names = group_order(groups)[:_GROUPS_LISTED]
-    return [("all rows", metrics), *((name, groups[name].get("metrics") or {}) for name in names)]
+def _blocks(parts: Mapping[str, Any], names: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(name, parts[name].get("metrics") or {}) for name in names[:_GROUPS_LISTED]]
 
 
 def _sections(rows: Iterable[Row]) -> list[dict[str, Any]]:

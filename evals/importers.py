@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.errors import EvalError
+from evals.files import write_lines
 from evals.rows import SourceRow, content_key, json_items, json_lines
 
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ def write_predictions(predictions: Iterable[dict[str, Any]], out: Path) -> None:
     Raises:
         EvalError: If it cannot be written.
     """
-    from evals.report import write_lines
-
     if not out.parent.is_dir():
         raise EvalError(f"There is no folder {out.parent} for {out.name}; make it, or choose another path.")
     write_lines(out, (json.dumps(prediction, ensure_ascii=False) for prediction in predictions))

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from evals.html_report import UNDECIDED, passed
+from evals.figures import UNJUDGED
+from evals.html_report import passed
 from evals.plain_text import cut, one_line, visible
-from evals.report import read_evaluation, write_text
 
 _CODE_CHARACTERS = 20_000
-
-
-def write_junit(folder: str | Path) -> Path:
-    """Make `junit.xml` from `summary.json` and `samples.jsonl`.
-
-    Args:
-        folder: The `eval` folder of a run.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        EvalError: If a file is missing or malformed, or the file cannot be written.
-    """
-    path = Path(folder) / "junit.xml"
-    write_text(path, render_junit(*read_evaluation(folder)))
-    return path
 
 
 def render_junit(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> str:
@@ -79,7 +61,7 @@ def _test_case(suite: ElementTree.Element, sample: Mapping[str, Any], seconds: f
     )
     status, rung = sample.get("status"), sample.get("rung")
     outcome = passed(status)
-    if not (sample.get("tests") or "").strip() or (outcome is None and status not in UNDECIDED):
+    if not (sample.get("tests") or "").strip() or (outcome is None and status not in UNJUDGED):
         reached = "" if rung is None else f"; it reached rung {rung} of the ladder"
         ElementTree.SubElement(case, "skipped", message=f"the row was not run with tests{reached}")
         return "skipped"

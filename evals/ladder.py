@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from evals.checks import SandboxLike
 from evals.comparison import assertion, in_words, preamble
 from evals.errors import EvalError
+from evals.figures import UNJUDGED
 from evals.inputs import MAX_INPUTS, Alternative, alternatives
 from evals.languages import detect_language
 from evals.literals import is_literal
@@ -52,7 +53,7 @@ class Ladder:
         reason: What kept it from the next rung, or what the highest one rests on.
         inputs: How many inputs it was compared with the reference on; 0 below rung 3.
         highest: The highest rung this row offers: 4, or 3 where there is nothing to compare, or less where the
-            reference itself does not come so far; None with no rung.
+            reference itself does not come so far. None where the reference is not Python, or the sandbox failed.
         language: What the answer is written in.
         status: `climbed`, `not_executed`, or `harness_error`.
         cpu_seconds: CPU time of its runs.
@@ -78,7 +79,7 @@ class Behaviour:
     """What a reference showed in the sandbox.
 
     Attributes:
-        highest: The highest rung its row offers.
+        highest: The highest rung its row offers; None where the sandbox could not say.
         reason: Why that is not 4; empty if it is.
         function: The function that was called.
         only: Whether it is the only function of the reference.
@@ -88,7 +89,7 @@ class Behaviour:
         by_effect: Whether it gives None and acts by printing or by changing its arguments.
     """
 
-    highest: int
+    highest: int | None
     reason: str = ""
     function: str = ""
     only: bool = False
@@ -141,10 +142,15 @@ def climb(
         early = _not_run(row)
         if early is not None:
             results[index] = early
-    judged = [index for index in range(len(rows)) if index not in results or results[index].status == CLIMBED]
-    behaviours = behaviours_of([rows[index] for index in judged], sandbox, counter.part)
-    behaviour_of = dict(zip(judged, behaviours, strict=True))
-    open_rows = [index for index in judged if index not in results]
+    # What a row offers hangs on its reference alone, so it is learnt whatever the answer is written in.
+    python = [index for index, row in enumerate(rows) if detect_language(str(row["output"])).is_python]
+    behaviours = behaviours_of([rows[index] for index in python], sandbox, counter.part)
+    behaviour_of = dict(zip(python, behaviours, strict=True))
+    for index, behaviour in behaviour_of.items():
+        if behaviour.highest is None:
+            language = detect_language(str(rows[index]["code"])).name
+            results[index] = Ladder(None, behaviour.reason, language=language, status="harness_error")
+    open_rows = [index for index in python if index not in results]
 
     codes = list(dict.fromkeys(str(rows[index]["code"]) for index in open_rows))
     runs = dict(zip(codes, _run(sandbox, [(code, b"") for code in codes], counter), strict=True))
@@ -170,7 +176,7 @@ def climb(
     for index, program in by_effect.items():
         results[index] = _of_effects(results[index], effects[program], program, behaviour_of[index])
     for index, behaviour in behaviour_of.items():
-        if results[index].rung is not None:
+        if results[index].status != "harness_error":
             results[index] = replace(results[index], highest=behaviour.highest)
     return [results[index] for index in range(len(rows))]
 
@@ -213,6 +219,10 @@ def behaviours_of(
     done = sandbox.run_many([(program, b"") for program in unique], part(len(unique))) if unique else []
     completed = dict(zip(unique, done, strict=True))
     for index, several in programs.items():
+        lost = next((one for program in several if (one := completed[program]).status in UNJUDGED), None)
+        if lost is not None:
+            found[index] = Behaviour(None, f"the reference could not be run: {lost.detail or lost.status}")
+            continue
         if index not in plans:
             found[index] = _of_reference_run(found[index], completed[several[0]])
             continue
@@ -412,7 +422,7 @@ def _of_run(completed: Completed, behaviour: Behaviour) -> Ladder:
         memory_bytes=completed.memory_bytes,
         tier=completed.tier,
     )
-    if completed.status in ("harness_error", "inconclusive"):
+    if completed.status in UNJUDGED:
         return replace(result, rung=None, reason=completed.detail, status="harness_error")
     if completed.status == "syntax_error":
         return replace(result, rung=1, reason=f"does not compile: {completed.detail}")
@@ -431,7 +441,7 @@ def _of_verdict(result: Ladder, verdict: Verdict, behaviour: Behaviour) -> Ladde
         wall_seconds=result.wall_seconds + verdict.wall_seconds,
         memory_bytes=max(result.memory_bytes, verdict.memory_bytes),
     )
-    if verdict.status in ("harness_error", "inconclusive"):
+    if verdict.status in UNJUDGED:
         return replace(result, rung=None, highest=None, inputs=0, reason=verdict.detail, status="harness_error")
     if verdict.passed:
         return replace(result, rung=4, reason=_agrees(behaviour))
@@ -448,7 +458,7 @@ def _of_effects(result: Ladder, completed: Completed, program: str, behaviour: B
         wall_seconds=result.wall_seconds + completed.wall_seconds,
         memory_bytes=max(result.memory_bytes, completed.memory_bytes),
     )
-    if completed.status in ("harness_error", "inconclusive"):
+    if completed.status in UNJUDGED:
         return replace(result, rung=None, highest=None, inputs=0, reason=completed.detail, status="harness_error")
     seen = _read(completed, _mark(program))
     for index, (call, (printed, after)) in enumerate(zip(behaviour.calls, behaviour.expected, strict=True)):

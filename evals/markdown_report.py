@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from evals.plain_text import one_line
-from evals.report import (
+from evals.figures import (
+    CORRECTED,
     HEADLINES,
     SIDES,
     UNTESTED,
@@ -16,30 +15,13 @@ from evals.report import (
     format_interval,
     format_score,
     group_order,
-    read_summary,
-    write_text,
+    rung_label,
 )
+from evals.plain_text import one_line
 
 GROUPS_SHOWN = 30
 _SIGNS = {"better": "▲ ", "worse": "▼ ", "no measurable difference": "= "}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~!&$])")
-
-
-def write_markdown(folder: str | Path) -> Path:
-    """Make `report.md` from `summary.json`.
-
-    Args:
-        folder: The `eval` folder of a run.
-
-    Returns:
-        The report's path.
-
-    Raises:
-        EvalError: If the summary is missing or malformed, or the report cannot be written.
-    """
-    path = Path(folder) / "report.md"
-    write_text(path, render_markdown(read_summary(folder)))
-    return path
 
 
 def render_markdown(summary: Mapping[str, Any]) -> str:
@@ -65,16 +47,21 @@ def render_markdown(summary: Mapping[str, Any]) -> str:
         _escape(verdict.get("sentence") or "", 600),
         _table("metric", sides, [(_escape(name), name, finding) for name, finding in metrics.items()]),
     ]
-    names = group_order(groups)
-    if names:
-        rows = [
-            (f"{_escape(group)}: {_escape(name)}", name, finding)
-            for group in names[:GROUPS_SHOWN]
-            for name, finding in (groups[group].get("metrics") or {}).items()
-        ]
-        parts += ["### By group", _table("group and metric", sides, rows)]
-        if len(names) > GROUPS_SHOWN:
-            parts.append(f"{len(names) - GROUPS_SHOWN} more groups are in `summary.json`.")
+    languages = summary.get("languages") or {}
+    for kind, found, names in (("group", groups, group_order(groups)), ("language", languages, list(languages))):
+        if names:
+            rows = [
+                (f"{_escape(part)}: {_escape(name)}", name, finding)
+                for part in names[:GROUPS_SHOWN]
+                for name, finding in (found[part].get("metrics") or {}).items()
+            ]
+            parts += [f"### By {kind}", _table(f"{kind} and metric", sides, rows), _note(f"{kind}s", rows)]
+            if len(names) > GROUPS_SHOWN:
+                parts.append(f"{len(names) - GROUPS_SHOWN} more {kind}s are in `summary.json`.")
+    reached = summary.get("rungs_reached") or {}
+    if reached:
+        rungs = [(rung_label(name), name, finding) for name, finding in reached.items()]
+        parts += ["### Rungs reached", _table("share of rows that", sides, rungs), _note("rungs", rungs)]
     if summary.get("warnings"):
         parts += ["### Warnings", "\n".join(f"- {_escape(warning, 600)}" for warning in summary["warnings"])]
     rows_with_tests, count = summary.get("rows_with_tests") or 0, summary.get("rows") or 0
@@ -106,6 +93,11 @@ def _table(first: str, sides: Sequence[str], rows: Sequence[tuple[str, str, Mapp
             ]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _note(several: str, rows: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+    corrected = any(finding.get("p_adjusted") is not None for _, _, finding in rows)
+    return CORRECTED.format(several=several) if corrected else ""
 
 
 def _escape(text: object, limit: int = 80) -> str:

@@ -16,10 +16,14 @@ import pytest
 from _pytest._code.code import ExceptionInfo
 
 from evals.errors import EvalError
+from evals.evaluation import Evaluation
+from evals.figures import UNJUDGED
 from evals.gates import Gate, evaluate_gate
-from evals.outcomes import UNJUDGED, Evaluation, RowOutcome, summary_text
+from evals.outcomes import RowOutcome
 from evals.plugin import FINDINGS
+from evals.report import write_report
 from evals.suite import Suite, SuiteRow
+from evals.summary import samples_of, summary_of
 
 ROWS_A_WORKER = 8
 
@@ -72,7 +76,7 @@ class SuiteFile(pytest.File):
     def summary(self) -> dict[str, Any]:
         """Judge all rows, those that were not selected among them: a gate means the same with any selection."""
         if self._summary is None:
-            self._summary = self.evaluation.summary()
+            self._summary = summary_of(self.evaluation)
         return self._summary
 
 
@@ -198,6 +202,12 @@ class GateItem(_Item):
                 f"prediction, and a gate counts all of them; {lacking[0]}"
             )
         summary = self.file.summary()
+        unjudged = [one.row for one in evaluation.judge(evaluation.rows) if not one.judged]
+        if unjudged:
+            raise GateFailed(
+                f"{self.place}: {self.gate.text} cannot be told: {len(unjudged)} of {len(evaluation.rows)} rows could "
+                f"not be judged, and a gate counts all of them; run it again (row {unjudged[0].row_id})"
+            )
         result = evaluate_gate(self.gate, summary)
         self.property("observed", result.observed)
         self.tell(
@@ -318,30 +328,11 @@ class Findings:
         try:
             evaluation = open_evaluation(suite, self._config) if known is None else known.evaluation
             try:
-                summary = evaluation.summary() if known is None else known.summary()
-                paths = write_evaluation(folder / evaluation.suite.name, summary, evaluation)
+                summary = summary_of(evaluation) if known is None else known.summary()
+                paths = write_report(folder / evaluation.suite.name, summary, samples_of(evaluation))
                 self._reported += [f"wrote {path}" for path in paths]
             finally:
                 evaluation.close()
         except EvalError as error:
             self._reported.append(f"no report of {suite}: {error}")
             session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
-
-
-def write_evaluation(folder: Path, summary: Mapping[str, Any], evaluation: Evaluation) -> tuple[Path, ...]:
-    """Write the files of an evaluation into `folder/eval`; the page too where there are two sides to compare."""
-    import json
-
-    from evals.report import write_lines, write_report, write_text
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if {"base", "tuned"} <= set(evaluation.sides):
-            return write_report(folder, dict(summary), evaluation.samples())
-        (folder / "eval").mkdir(exist_ok=True)
-    except OSError as error:
-        raise EvalError(f"{folder}: the report cannot be written ({error.strerror}).") from error
-    paths = folder / "eval" / "summary.json", folder / "eval" / "samples.jsonl"
-    write_text(paths[0], summary_text(summary))
-    write_lines(paths[1], (json.dumps(sample) for sample in evaluation.samples()))
-    return paths

@@ -1,27 +1,18 @@
-"""The summary of an evaluation: as dataclasses and as files, and how its figures are written."""
+"""The summary of an evaluation: as dataclasses, and as files."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evals.errors import EvalError
+from evals.figures import SIDES
+from evals.files import write_lines, write_text
 
-SIDES = ("base", "prompted", "tuned")
-"""The order in which the sides are shown; not every evaluation has a prompted one."""
-HUNDREDS = ("bleu", "code_bleu", "chrf")
-"""The metrics that count to 100; all others are shares, 0 to 1."""
-HEADLINES = {
-    "better": "The tuned model is better",
-    "worse": "The tuned model is worse",
-    "no measurable difference": "No measurable difference",
-}
-UNTESTED = "Not tested for significance"
 _AGAIN = "score the run again with `python -m evals RUN`."
 _DIGITS = 6
 
@@ -37,7 +28,9 @@ class Finding:
         prompted: The score of the base model prompted at its best; None where there is no such side.
         difference: Tuned less base.
         interval: The lower and upper bound of the difference; None where none was computed.
-        p_value: Of the difference; None where none was computed.
+        p_value: Of the difference, for this finding alone; None where none was computed.
+        p_adjusted: The same after Holm's correction for the findings that are read beside it; None where there was
+            none. The word goes by it.
         wins: Rows on which the tuned model did better; None where single rows have no score.
         losses: Rows on which it did worse.
         ties: Rows on which both did the same.
@@ -53,6 +46,7 @@ class Finding:
     difference: float = 0.0
     interval: tuple[float, float] | None = None
     p_value: float | None = None
+    p_adjusted: float | None = None
     wins: int | None = None
     losses: int | None = None
     ties: int | None = None
@@ -97,10 +91,14 @@ class Summary:
         verdict: The answer.
         metrics: Findings over all rows, by the metric's name, in the order of the table.
         groups: The same by group; empty if no row names one.
+        languages: The same by the language that rows ask for, most rows first; empty where there are not several, or
+            the ladder was not climbed.
         rows: The number of rows.
         rows_with_tests: How many rows pass@1 could count.
         verdicts: How many verdicts of each status, by side.
-        rungs: How many rows reached each rung of the ladder, by side; empty where it was not climbed.
+        rungs: How many rows reached each rung of the ladder and no higher one, by side; empty where it was not climbed.
+        rungs_reached: For each rung, the share of the rows offering it that reached it or a higher one, by the rung's
+            name: `parses`, `compiles`, `runs`, `behaves`.
         signatures: The settings of a metric, by its name.
         settings_hash: The generation settings by side; None where the rows of a side do not agree.
         sandbox: Limits and protections that the programs ran under.
@@ -117,7 +115,9 @@ class Summary:
     rows: int
     rows_with_tests: int
     verdicts: dict[str, dict[str, int]]
+    languages: dict[str, Group] = field(default_factory=dict)
     rungs: dict[str, dict[str, int]] = field(default_factory=dict)
+    rungs_reached: dict[str, Finding] = field(default_factory=dict)
     signatures: dict[str, str] = field(default_factory=dict)
     settings_hash: dict[str, str | None] = field(default_factory=dict)
     sandbox: dict[str, Any] = field(default_factory=dict)
@@ -135,9 +135,9 @@ class Summary:
                 **told,
                 "verdict": Conclusion(**told["verdict"]),
                 "metrics": _metrics(told["metrics"]),
-                "groups": {
-                    name: Group(group["rows"], _metrics(group["metrics"])) for name, group in told["groups"].items()
-                },
+                "groups": _groups(told["groups"]),
+                "languages": _groups(told.get("languages", {})),
+                "rungs_reached": _metrics(told.get("rungs_reached", {})),
                 "warnings": tuple(told["warnings"]),
             }
         )
@@ -147,14 +147,13 @@ class Summary:
         return {
             "verdict": asdict(self.verdict),
             "metrics": _metrics_json(self.metrics),
-            "groups": {
-                name: {"rows": group.rows, "metrics": _metrics_json(group.metrics)}
-                for name, group in self.groups.items()
-            },
+            "groups": _groups_json(self.groups),
+            "languages": _groups_json(self.languages),
             "rows": self.rows,
             "rows_with_tests": self.rows_with_tests,
             "verdicts": self.verdicts,
             "rungs": self.rungs,
+            "rungs_reached": _metrics_json(self.rungs_reached),
             "signatures": self.signatures,
             "settings_hash": self.settings_hash,
             "sandbox": self.sandbox,
@@ -173,6 +172,14 @@ def _metrics(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Finding]:
     }
 
 
+def _groups(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Group]:
+    return {name: Group(group["rows"], _metrics(group["metrics"])) for name, group in told.items()}
+
+
+def _groups_json(groups: Mapping[str, Group]) -> dict[str, dict[str, Any]]:
+    return {name: {"rows": group.rows, "metrics": _metrics_json(group.metrics)} for name, group in groups.items()}
+
+
 def _metrics_json(metrics: Mapping[str, Finding]) -> dict[str, dict[str, Any]]:
     return {name: _finding_json(finding) for name, finding in metrics.items()}
 
@@ -186,6 +193,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "difference": _plain(finding.difference),
         "interval": None if finding.interval is None else [_plain(bound) for bound in finding.interval],
         "p_value": None if finding.p_value is None else _plain(finding.p_value, significant=True),
+        "p_adjusted": None if finding.p_adjusted is None else _plain(finding.p_adjusted, significant=True),
         "wins": finding.wins,
         "losses": finding.losses,
         "ties": finding.ties,
@@ -202,14 +210,14 @@ def _plain(value: float, significant: bool = False) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if significant else round(float(value), _DIGITS)
 
 
-def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, ...]:
-    """Write the files of an evaluation into `eval/`, each whole or not at all.
+def write_report(folder: Path, summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]) -> tuple[Path, ...]:
+    """Write the files of an evaluation into the folder `eval`, each whole or not at all.
 
-    They are `summary.json`, `samples.jsonl`, and made from these two: `report.html` (`evals.html_report`),
-    `report.md` (`evals.markdown_report`) and `junit.xml` (`evals.junit_report`).
+    They are `summary.json` and `samples.jsonl`, and where there are two sides to compare, what `write_pages` makes of
+    these.
 
     Args:
-        run_dir: The run folder.
+        folder: Where `eval` is or will be, such as a run folder.
         summary: What `Summary.to_json` returns.
         samples: One object for each row and side.
 
@@ -219,91 +227,45 @@ def write_report(run_dir: Path, summary: dict[str, Any], samples: Iterable[Mappi
     Raises:
         EvalError: If the folder cannot be written to.
     """
-    from evals.html_report import write_html
-    from evals.junit_report import write_junit
-    from evals.markdown_report import write_markdown
-
-    folder = run_dir / "eval"
+    folder = folder / "eval"
     summary_path, samples_path = folder / "summary.json", folder / "samples.jsonl"
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise EvalError(
+            f"{folder}: the folder cannot be made ({error.strerror}); free space, or choose another place."
+        ) from error
     write_lines(samples_path, (json.dumps(sample) for sample in samples))
     write_text(summary_path, json.dumps(summary, indent=2) + "\n")
-    return summary_path, samples_path, write_html(folder), write_markdown(folder), write_junit(folder)
+    both = {"base", "tuned"} <= set(summary["settings_hash"])
+    return summary_path, samples_path, *(write_pages(folder) if both else ())
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file aside and rename it, so that no reader sees a part of it.
-
-    Args:
-        path: The file; one that is there is replaced.
-        text: What it is to hold.
-
-    Raises:
-        EvalError: If it cannot be written.
-    """
-    _write_aside(path, [text])
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines as `write_text` writes a text, without holding all of them.
+def write_pages(folder: str | Path) -> tuple[Path, ...]:
+    """Make `report.html`, `report.md` and `junit.xml` from `summary.json` and `samples.jsonl`.
 
     Args:
-        path: The file; one that is there is replaced.
-        lines: Without their line ends.
-
-    Raises:
-        EvalError: If it cannot be written.
-    """
-    _write_aside(path, (line + "\n" for line in lines))
-
-
-def _write_aside(path: Path, parts: Iterable[str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(parts)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path.parent, error) from error
-
-
-def cannot_write(folder: Path, error: OSError) -> EvalError:
-    """Make the error for a folder that takes no report."""
-    return EvalError(
-        f"{folder}: the report cannot be written ({error.strerror}); free space or change the folder's rights."
-    )
-
-
-def read_summary(folder: str | Path) -> dict[str, Any]:
-    """Read `summary.json`.
-
-    Args:
-        folder: The `eval` folder of a run.
+        folder: The `eval` folder of a run, which holds both.
 
     Returns:
-        The summary.
+        The paths of the three.
 
     Raises:
-        EvalError: If the file is missing or is not a summary.
+        EvalError: If a file is missing or malformed, or one of the three cannot be written.
     """
-    path = Path(folder) / "summary.json"
-    summary = _json(_bytes_of(path), str(path))
-    if not isinstance(summary, dict) or not _is_summary(summary):
-        raise EvalError(f"{path}: the file is not a summary of an evaluation; {_AGAIN}")
-    return summary
+    from evals.html_report import render_html
+    from evals.junit_report import render_junit
+    from evals.markdown_report import render_markdown
 
-
-def _is_summary(summary: dict[str, Any]) -> bool:
-    """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
-    parts = [summary.get(key) for key in ("metrics", "verdict", "groups", "verdicts", "rungs", "sandbox", "duplicates")]
-    inner = [value for part in parts[:1] + parts[2:5] if isinstance(part, dict) for value in part.values()]
-    return parts[0] is not None and all(part is None or isinstance(part, dict) for part in (*parts, *inner))
+    summary, samples = read_evaluation(folder)
+    pages = {
+        "report.html": render_html(summary, samples),
+        "report.md": render_markdown(summary),
+        "junit.xml": render_junit(summary, samples),
+    }
+    for name, text in pages.items():
+        write_text(Path(folder) / name, text)
+    return tuple(Path(folder) / name for name in pages)
 
 
 def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -318,6 +280,10 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
     Raises:
         EvalError: If a file is missing or is not what it should be.
     """
+    path = Path(folder) / "summary.json"
+    summary = _json(_bytes_of(path), str(path))
+    if not isinstance(summary, dict) or not _is_summary(summary):
+        raise EvalError(f"{path}: the file is not a summary of an evaluation; {_AGAIN}")
     path = Path(folder) / "samples.jsonl"
     samples = []
     for number, line in enumerate(_bytes_of(path).split(b"\n"), start=1):
@@ -330,7 +296,15 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
             ):
                 raise EvalError(f"{path}:{number}: the line is not a sample with a row_id and a side; {_AGAIN}")
             samples.append(sample)
-    return read_summary(folder), samples
+    return summary, samples
+
+
+def _is_summary(summary: dict[str, Any]) -> bool:
+    """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
+    nested = ("metrics", "groups", "languages", "verdicts", "rungs", "rungs_reached")
+    parts = [summary.get(key) for key in ("verdict", "sandbox", "duplicates", *nested)]
+    parts += [value for key in nested if isinstance(inner := summary.get(key), dict) for value in inner.values()]
+    return summary.get("metrics") is not None and all(part is None or isinstance(part, dict) for part in parts)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -345,65 +319,3 @@ def _json(text: bytes, where: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise EvalError(f"{where}: this is not valid JSON ({error}); {_AGAIN}") from error
-
-
-def format_score(metric: str, value: float | None) -> str:
-    """Write a score in its own unit: three digits of a share, two of a score that counts to 100.
-
-    Args:
-        metric: The metric's name.
-        value: The score; None is shown as a hyphen.
-
-    Returns:
-        The figure.
-
-    Examples:
-        >>> format_score("pass@1", 0.5), format_score("bleu", 41.237)
-        ('0.500', '41.24')
-    """
-    if value is None:
-        return "-"
-    return f"{value:.2f}" if metric in HUNDREDS else f"{value:.3f}"
-
-
-def format_difference(metric: str, value: float | None) -> str:
-    """Write a difference with its sign, and one that rounds to nothing without.
-
-    Args:
-        metric: The metric's name.
-        value: The difference; None is shown as a hyphen.
-
-    Returns:
-        The figure.
-
-    Examples:
-        >>> format_difference("pass@1", 0.25), format_difference("pass@1", -0.0001)
-        ('+0.250', '0.000')
-    """
-    text = format_score(metric, value)
-    if value is None:
-        return text
-    if not float(text):
-        return text.lstrip("-")
-    return f"+{text}" if value > 0 else text
-
-
-def format_interval(metric: str, interval: Iterable[float | None] | None) -> str:
-    """Write an interval of differences; nothing where there is none.
-
-    Args:
-        metric: The metric's name.
-        interval: Its two bounds.
-
-    Returns:
-        The figures, such as `[+0.010, +0.100]`.
-    """
-    bounds = list(interval or [])
-    return f"[{', '.join(format_difference(metric, bound) for bound in bounds)}]" if bounds else ""
-
-
-def group_order(names: Iterable[str]) -> list[str]:
-    """Put `seen` and `unseen` before other groups, which keep their order."""
-    names = list(names)
-    usual = [name for name in ("seen", "unseen") if name in names]
-    return usual + [name for name in names if name not in usual]

@@ -9,12 +9,13 @@ from typing import Any
 
 from evals.data_checks import DataChecks, check_data
 from evals.errors import EvalError
+from evals.evaluation import Evaluation
 from evals.near_duplicates import near_duplicates
-from evals.outcomes import Evaluation
 from evals.predictions import read_run
 from evals.report import Summary, write_report
 from evals.rows import json_lines
 from evals.suite import Suite, SuiteRow, find_suite
+from evals.summary import metrics_of, samples_of, summary_of
 
 _NAMED = 5
 
@@ -56,10 +57,10 @@ def score_run(
                 f"{run_dir}: no row can be scored, since no reference passes its own tests "
                 f"({checks.failed[0].reason if checks.failed else checks.not_judged[0].reason}); mend the rows' tests."
             )
-        summary = evaluation.summary(progress)
+        summary = summary_of(evaluation, progress)
         summary["duplicates"] = _duplicates(run_dir, evaluation)
         summary["warnings"] += _warnings(checks, summary["duplicates"])
-        samples = evaluation.samples()
+        samples = samples_of(evaluation)
         unjudged = [one.row.row_id for one in evaluation.judge(evaluation.scorable()) if not one.judged]
     paths = write_report(run_dir, summary, samples)
     return replace(Summary.from_json(summary), harness_errors=tuple(unjudged), paths=paths)
@@ -88,7 +89,7 @@ def _duplicates(run_dir: Path, evaluation: Evaluation) -> dict[str, Any]:
     }
     rest: list[SuiteRow] = [row for index, row in enumerate(scored) if index not in seen]
     if pairs and rest:
-        told["without_duplicates"] = evaluation.metrics_of(rest)
+        told["without_duplicates"] = metrics_of(evaluation, rest)
     return told
 
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from evals.errors import EvalError
+from evals.figures import SIDES
 from evals.gates import Gate, parse_gate
 from evals.rows import SourceRow, content_key, mapped, read_rows, template_names
 from evals.sandbox import Limits
@@ -27,7 +28,6 @@ from evals.strict_yaml import Document, Loc, did_you_mean, problems_of, read_doc
 
 SUFFIX = ".eval.yaml"
 SHIPPED = Path(__file__).parent / "suites"
-SIDES = ("base", "prompted", "tuned")
 SCORERS = ("pass@1", "bleu", "exact_match", "code_bleu", "chrf", "edit_similarity")
 _PASSES = re.compile(r"pass[@^][1-9][0-9]*")
 _LATEST = "runs/latest"
@@ -70,6 +70,12 @@ class PredictionsSection(_Section):
     """A file for each side; one side alone can be scored too."""
     command: str | None = None
     """What makes them; shown where they are missing."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PredictionsSection:
+        if self.run is not None and any(getattr(self, side) is not None for side in SIDES):
+            raise ValueError("name a run or files, not both; `run: null` takes back that of a suite that is extended")
+        return self
 
 
 class ExtractionSection(_Section):

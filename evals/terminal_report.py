@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evals.report import SIDES, Finding, Summary, format_difference, format_interval, format_score, group_order
+from evals.figures import CORRECTED, SIDES, format_difference, format_interval, format_score, group_order, rung_label
+from evals.report import Finding, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _FAILURES_SHOWN = 5
+_LANGUAGES_SHOWN = 5
 _ROWS_SHOWN = 5
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print the verdict, the table, the failures, and where the files are.
+    """Print the tables, the failures, the verdict, and where the files are.
 
     Args:
         summary: What was found.
         console: Where to print.
     """
+    groups = [(name, summary.groups[name].metrics) for name in group_order(summary.groups)]
+    _print_findings("Base against tuned", "rows", "groups", [*groups, ("all", summary.metrics)], console)
+    languages = [(name, part.metrics) for name, part in summary.languages.items()]
+    if languages:
+        _print_findings("By the language asked for", "language", "languages", languages[:_LANGUAGES_SHOWN], console)
+        if len(languages) > _LANGUAGES_SHOWN:
+            console.print(f"{len(languages) - _LANGUAGES_SHOWN} more languages are in summary.json.", highlight=False)
+    if summary.rungs_reached:
+        rungs = {rung_label(name): finding for name, finding in summary.rungs_reached.items()}
+        _print_findings("Rows without tests that reached a rung", "", "rungs", [("", rungs)], console)
+    _print_failures(summary, console)
+    for line in (summary.verdict.sentence, *_remarks(summary), *summary.warnings):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for path in summary.paths:
+        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_findings(
+    title: str, first: str, several: str, blocks: Sequence[tuple[str, Mapping[str, Finding]]], console: Console
+) -> None:
+    """Print a table of findings, with a block of rows for each part."""
     from rich.table import Table
 
-    with_prompted = any(finding.prompted is not None for finding in summary.metrics.values())
+    findings = [finding for _, metrics in blocks for finding in metrics.values()]
+    with_prompted = any(finding.prompted is not None for finding in findings)
     sides = [side for side in SIDES if side != "prompted" or with_prompted]
-    table = Table(title="Base against tuned")
-    for heading in ("rows", "metric"):
+    corrected = any(finding.p_adjusted is not None for finding in findings)
+    table = Table(title=title, caption=CORRECTED.format(several=several) if corrected else None)
+    heads = [first, "metric"] if first else ["rung"]
+    for heading in heads:
         table.add_column(heading)
     for heading in (*sides, "difference"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("95 % interval", no_wrap=True)
     table.add_column("verdict")
     table.add_column("count", justify="right")
-    for name, metrics in _blocks(summary):
+    for name, metrics in blocks:
         for position, (metric, finding) in enumerate(metrics.items()):
             table.add_row(
-                _literal(name) if position == 0 else "",
+                *([_literal(name) if position == 0 else ""] if first else []),
                 _literal(metric),
                 *(format_score(metric, getattr(finding, side)) for side in sides),
                 _coloured(finding, format_difference(metric, finding.difference)),
@@ -46,22 +73,12 @@ def print_summary(summary: Summary, console: Console) -> None:
             )
         table.add_section()
     console.print(table)
-    _print_failures(summary, console)
-    for line in (summary.verdict.sentence, *_remarks(summary), *summary.warnings):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for path in summary.paths:
-        console.print(f"wrote {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _literal(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _blocks(summary: Summary) -> list[tuple[str, dict[str, Finding]]]:
-    blocks = [(name, summary.groups[name].metrics) for name in group_order(summary.groups)]
-    return [*blocks, ("all", summary.metrics)]
 
 
 def _coloured(finding: Finding, text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,7 +45,7 @@ class Finding:
         rows: How many rows were compared.
         rows_needed: How many rows would show a true difference of this size in 80 of 100 runs; None where the
             difference is 0.
-        p_adjusted: The p-value after Holm's correction; None where there was none.
+        p_adjusted: The p-value after Holm's correction; None where there was none, or too few rows for any word.
         alpha: The level that the word and the interval go by.
     """
 
@@ -92,6 +93,7 @@ def compare(
     *,
     score_of: Callable[[np.ndarray], np.ndarray] | None = None,
     row_score_of: Callable[[np.ndarray], np.ndarray] | None = None,
+    largest: float = math.inf,
     alpha: float = ALPHA,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -108,6 +110,7 @@ def compare(
         tuned: The tuned side's, row by row.
         score_of: For a corpus score: makes the score of summed counts, as `evals.scorers.bleu.bleu_of` does.
         row_score_of: The same for a single row's counts, which decides wins and losses; `score_of` if None.
+        largest: The largest difference that there can be; the interval stays within it.
         alpha: The level of the test, one minus the coverage of the interval.
         resamples: How many times rows are drawn.
         seed: Of the generator that draws them.
@@ -139,7 +142,7 @@ def compare(
         return _finding(name, scores, None, 1.0, (wins, losses, rows), None, alpha)
     tested = paired_test(one, other, of_sums, alpha=alpha, resamples=resamples, seed=seed)
     needed = rows_for_mean(float(tested.standard_error), rows, scores[1] - scores[0], alpha)
-    interval = float(tested.low), float(tested.high)
+    interval = max(float(tested.low), -largest), min(float(tested.high), largest)
     return _finding(name, scores, interval, float(tested.p_value), (wins, losses, rows), needed, alpha)
 
 
@@ -148,69 +151,21 @@ def adjusted(findings: Iterable[Finding]) -> list[Finding]:
 
     Args:
         findings: Any number of them; a word can only become `no measurable difference`. Intervals stay those of
-            one metric alone, so that such a word can stand beside an interval that excludes 0.
+            one finding alone, so that such a word can stand beside an interval that excludes 0. Findings on so few
+            rows that no outcome could be called better or worse, below 6 at the 5 % level, are not among the several:
+            they cannot be wrong, so nothing needs to be corrected for them.
 
     Returns:
         The findings in their order, with `p_adjusted` and the word that goes with it.
     """
     findings = list(findings)
-    return [
-        replace(finding, p_adjusted=p_value, word=_word(finding.difference, finding.interval, p_value, finding.alpha))
-        for finding, p_value in zip(findings, holm([finding.p_value for finding in findings]), strict=True)
-    ]
-
-
-def compare_groups(
-    name: str,
-    groups: Sequence[Hashable],
-    base: Sequence[float] | np.ndarray,
-    tuned: Sequence[float] | np.ndarray,
-    *,
-    adjust: bool = True,
-    **options: Any,
-) -> dict[Any, Finding]:
-    """Compare two sides within each group of rows.
-
-    Args:
-        name: The metric.
-        groups: Each row's group; rows of None are in no group.
-        base: As `compare` takes it.
-        tuned: As `compare` takes it.
-        adjust: Apply Holm's correction over the groups, since the more groups there are, the likelier one of them
-            differs by chance.
-        options: More of `compare`'s.
-
-    Returns:
-        The findings by group, in order of appearance.
-
-    Raises:
-        EvalError: As `compare`, or if the groups are not one a row.
-    """
-    import numpy as np
-
-    if not len(groups) == len(base) == len(tuned):
-        raise EvalError(
-            f"{name}: both sides need the same rows and each row its group; "
-            f"there are {len(groups)} groups, {len(base)} base and {len(tuned)} tuned values."
-        )
-    members: dict[Any, list[int]] = {}
-    for row, group in enumerate(groups):
-        if group is not None:
-            members.setdefault(group, []).append(row)
-    one, other = np.asarray(base), np.asarray(tuned)
-    findings = [compare(name, one[rows], other[rows], **options) for rows in members.values()]
-    return dict(zip(members, adjusted(findings) if adjust else findings, strict=True))
-
-
-def overall_word(findings: Mapping[str, Finding], metric: str) -> Word:
-    """Return the word of the metric that decides.
-
-    Raises:
-        EvalError: If it was not measured.
-    """
-    if metric not in findings:
-        raise EvalError(f"There is no metric {metric!r}; there are {', '.join(findings) or 'none'}.")
-    return findings[metric].word
+    # If all rows differ the same way, the exact test and the swaps give 2 of 2 ** rows.
+    able = [index for index, finding in enumerate(findings) if 0.5 ** (finding.rows - 1) < finding.alpha]
+    for index, p_value in zip(able, holm([findings[index].p_value for index in able]), strict=True):
+        finding = findings[index]
+        word = _word(finding.difference, finding.interval, p_value, finding.alpha)
+        findings[index] = replace(finding, p_adjusted=p_value, word=word)
+    return findings
 
 
 def _compare_proportions(name: str, base: np.ndarray, tuned: np.ndarray, alpha: float) -> Finding:

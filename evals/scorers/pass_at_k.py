@@ -1,13 +1,66 @@
-"""pass@k and pass^k: what several samples of each problem say about k of them."""
+"""pass@k and pass^k: what several samples of each problem say about k of them; pass@1 of programs that are run here."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from evals.errors import EvalError
+from evals.figures import UNJUDGED
 from evals.scorers.score import Score
+
+if TYPE_CHECKING:
+    from evals.sandbox import Limits, Verdict
+
+
+@dataclass(frozen=True)
+class ExecutionScore:
+    """The verdicts and what they come to.
+
+    Attributes:
+        verdicts: One a program, in order.
+        fraction: pass@1, 0 to 1; None if no verdict counts.
+        counted: How many verdicts count: all but those that say nothing of the program.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    fraction: float | None
+    counted: int
+
+
+def pass_at_1(
+    codes: Sequence[str],
+    tests: Sequence[str],
+    limits: Limits | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExecutionScore:
+    """Run each program with its tests in the sandbox, and return the share that passes.
+
+    Args:
+        codes: Programs, one completion each.
+        tests: Assert lines for each program.
+        limits: What a program may use; the defaults of `Limits` if None.
+        workers: How many run at a time; one a core if None.
+        progress: Called with the number done and the number in all.
+
+    Returns:
+        The verdicts and the fraction. `harness_error` and `inconclusive` count neither for nor against a program.
+
+    Raises:
+        EvalError: If the lengths differ, or the sandbox cannot run here.
+    """
+    from evals.sandbox import Limits, check_many
+
+    if len(codes) != len(tests):
+        raise EvalError(f"pass@1 needs tests for each program; it got {len(codes)} programs, {len(tests)} tests.")
+    verdicts = check_many(list(zip(codes, tests, strict=True)), limits or Limits(), workers, progress)
+    counted = [verdict.passed for verdict in verdicts if verdict.status not in UNJUDGED]
+    fraction = sum(counted) / len(counted) if counted else None
+    return ExecutionScore(tuple(verdicts), fraction, len(counted))
 
 
 def pass_at_k(samples: int | Sequence[int], passed: Sequence[int], k: int) -> Score:

@@ -14,17 +14,48 @@ from typing import Any
 
 import pytest
 
+from evals.evaluation import Evaluation
 from evals.sandbox import child
+from evals.suite import Suite
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOBODY = 65_534
 TALK_RUNNER = Path(__file__).with_name("talk_runner.py")
+GOOD = "```python\ndef f():\n    return 1\n```"
+"""An answer that passes the tests of `with_tests`."""
 
 
 def _line(content: Any) -> bytes:
     if isinstance(content, bytes):
         return content
     return (content if isinstance(content, str) else json.dumps(content)).encode()
+
+
+def written(folder: Path, text: str, name: str = "my.eval.yaml") -> Path:
+    """Write a file, such as a suite."""
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def with_tests(row_id: str, **more: Any) -> dict[str, Any]:
+    """Make a row that asks for a function that gives 1."""
+    return {"row_id": row_id, "instruction": "", "output": "def f():\n    return 1", "tests": "assert f() == 1", **more}
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Evaluation]:
+    """Open an evaluation of rows and of answers by side, with more of a suite's keys; its verdicts are its own."""
+    monkeypatch.setenv("EVALS_CACHE", str(tmp_path / "cache"))
+
+    def make(rows: list[dict[str, Any]], answers: dict[str, list[dict[str, Any]]], text: str = "") -> Evaluation:
+        for name, lines in {"r": rows, **answers}.items():
+            written(tmp_path, "".join(json.dumps(line) + "\n" for line in lines), f"{name}.jsonl")
+        sides = ", ".join(f"{side}: {side}.jsonl" for side in answers)
+        suite = f"rows: {{source: r.jsonl}}\npredictions: {{{sides}}}\n{text}"
+        return Evaluation(Suite.load(written(tmp_path, suite)))
+
+    return make
 
 
 @pytest.fixture

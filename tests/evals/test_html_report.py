@@ -1,7 +1,6 @@
 """The HTML report: what it says, that nothing untrusted gets through, and that it stays small."""
 
 import itertools
-import json
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from benchmarks.evaluation_report import made
 from evals import html_report
 from evals.html_chart import interval_plot, score_line, shares
 from evals.html_code import MAX_CHARACTERS, MAX_LINES, code_html
-from evals.html_report import LISTED, SHOWN_IN_FULL, render_html, rows_of, write_html
+from evals.html_report import LISTED, SHOWN_IN_FULL, render_html, rows_of
 from evals.plain_text import cut, one_line, visible
 from tests.conftest import ROOT
 
@@ -320,6 +319,41 @@ def test_a_row_is_fixed_or_broke_only_where_both_sides_were_judged(base, tuned, 
     assert row.change == change
 
 
+def _climbed(count=2):
+    """A summary with languages and rungs, whose verdicts are corrected."""
+    summary = _summary()
+    finding = {**summary["metrics"]["exact_match"], "p_value": 0.02, "p_adjusted": 0.06, "rows": 9}
+    parts = {f"language-{number}": {"rows": 9, "metrics": {"exact_match": finding}} for number in range(count)}
+    parts["c#"] = {"rows": 2, "metrics": {"exact_match": {**finding, "rows": 2, "p_adjusted": None}}}
+    reached = {"parses": finding, "behaves": {**finding, "interval": [0.25, 0.75], "difference": 0.5}}
+    return {**summary, "languages": parts, "rungs_reached": reached, "rungs": {"base": {"4": 9}, "tuned": {"4": 9}}}
+
+
+def test_languages_and_rungs_have_their_sections_where_there_are_any():
+    document = _check(render_html(_climbed(), _pair("r", "passed", "passed")))
+    titles = [title for level, title in document.headings if level == 2]
+    assert titles[:3] == ["Scores", "By language", "Rungs reached"]
+    assert {"#languages", "#rungs"} <= {link["href"] for link in document.all("a")}
+    text = re.sub(r"\s+", " ", " ".join(document.text))
+    for words in ("corrected for the number of languages (Holm)", "corrected for the number of rungs (Holm)",
+                  "0.02 Holm 0.06", "behaves like the reference 9 rows +0.500 [+0.250, +0.750]"):  # fmt: skip
+        assert words in text
+    assert "number of groups" not in text
+    without = _check(render_html(_summary(), _pair("r", "passed", "passed")))
+    titles = [title for level, title in without.headings if level == 2]
+    assert not {"By language", "Rungs reached"} & set(titles)
+
+
+def test_languages_of_few_rows_are_in_the_table_only():
+    summary = _climbed(14)
+    plot = interval_plot("exact_match", summary["metrics"]["exact_match"], summary["languages"], fewest=6)
+    assert [bar.label for bar in plot.bars][:2] == ["all rows", "language-0"]
+    assert (len(plot.bars), plot.left_out) == (13, 3)
+    assert interval_plot("exact_match", {}, {"c#": summary["languages"]["c#"]}).left_out == 0
+    text = _text(render_html(summary, _pair("r", "passed", "passed")))
+    assert "The 3 smallest languages are in the table only." in text
+
+
 def test_a_report_of_one_row_without_groups_prompted_side_or_interval():
     finding = {
         **dict.fromkeys(("interval", "p_value", "wins", "losses", "ties", "word", "rows_needed")),
@@ -368,15 +402,6 @@ def test_null_scores_are_shown_as_missing():
         "interval": [None, 0.5],
     }
     _check(render_html(summary, _pair("r", "passed", "passed")))
-
-
-def test_the_file_is_made_from_the_files_beside_it(tmp_path):
-    summary, samples = made(5)
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
-    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in reversed(samples)))
-    path = write_html(tmp_path)
-    assert path == tmp_path / "report.html"
-    _check(path.read_text(encoding="utf-8"))
 
 
 def test_the_template_and_the_schema_are_in_the_package():

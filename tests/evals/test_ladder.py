@@ -14,7 +14,7 @@ import pytest
 from evals.errors import EvalError
 from evals.inputs import alternatives
 from evals.ladder import Ladder, climb
-from evals.sandbox import Limits, Sandbox
+from evals.sandbox import Completed, Limits, Sandbox
 
 ADD = "def add(a, b):\n    return a + b"
 COUNT = "def count_to(n):\n    for i in range(n):\n        print(i)"
@@ -107,6 +107,31 @@ def test_a_row_offers_what_its_reference_reaches(sandbox: Sandbox, reference: st
     assert result.rung == 3
     assert reason in result.reason
     assert result.inputs == 0
+
+
+def test_what_a_row_offers_does_not_hang_on_the_language_of_its_answer(sandbox: Sandbox):
+    found = one(sandbox, ADD, "const add = (a, b) => { return a + b; };")
+    assert (found.status, found.rung, found.highest) == ("not_executed", None, 4)
+    assert one(sandbox, "SELECT name FROM users;", ADD).highest is None
+
+
+class Busy:
+    """The real sandbox, on a machine that is too busy for references."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox, self.limits, self.check_many = sandbox, sandbox.limits, sandbox.check_many
+
+    def run_many(self, programs: Any, progress: Any = None) -> list[Completed]:
+        lost = Completed("inconclusive", detail="too busy")
+        done = self._sandbox.run_many(programs, progress)
+        return [lost if "observe(" in code else one for (code, _), one in zip(programs, done, strict=True)]
+
+
+@pytest.mark.parametrize("code", [ADD, "1 / 0", "def add(", "const add = (a, b) => { return a + b; };"])
+def test_a_reference_that_could_not_be_run_says_nothing_of_the_row(sandbox: Sandbox, code: str):
+    found = one(Busy(sandbox), ADD, code)
+    assert (found.status, found.rung, found.highest) == ("harness_error", None, None)
+    assert found.reason == "the reference could not be run: too busy"
 
 
 def test_a_function_without_parameters_is_compared_once(sandbox: Sandbox):

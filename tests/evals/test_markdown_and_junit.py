@@ -6,9 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.evaluation_report import made
-from evals.junit_report import render_junit, write_junit
-from evals.markdown_report import GROUPS_SHOWN, render_markdown, write_markdown
-from evals.report import write_report
+from evals.junit_report import render_junit
+from evals.markdown_report import GROUPS_SHOWN, render_markdown
 from tests.evals.test_html_report import HOSTILE
 
 
@@ -63,6 +62,23 @@ def test_markdown_of_many_groups_names_the_rest():
     text = render_markdown(summary)
     assert sum(row[0].startswith("g") for row in _cells(text)) == GROUPS_SHOWN + 1  # and the heading
     assert f"{40 - GROUPS_SHOWN} more groups are in `summary.json`." in text
+
+
+def test_markdown_says_languages_and_rungs_and_what_their_verdicts_are_corrected_for():
+    summary, _ = made(12)
+    finding = {**summary["metrics"]["exact_match"], "p_adjusted": 0.5}
+    summary["languages"] = {"c#": {"rows": 12, "metrics": {"exact_match": finding}}}
+    summary["rungs_reached"] = {"parses": finding, "behaves": finding}
+    text = render_markdown(summary)
+    assert [line for line in text.splitlines() if line.startswith("###")] == [
+        "### By group", "### By language", "### Rungs reached",
+    ]  # fmt: skip
+    assert [row[0] for row in _cells(text)][-6:] == [
+        "---", "c\\#: exact\\_match", "share of rows that", "---", "parses", "behaves like the reference",
+    ]  # fmt: skip
+    assert text.count("Verdicts are corrected for the number of languages (Holm)") == 1
+    assert text.count("Verdicts are corrected for the number of rungs (Holm)") == 1
+    assert "number of groups" not in text
 
 
 @pytest.mark.parametrize(
@@ -121,13 +137,3 @@ def test_long_programs_are_cut():
     text = _case("exception", code="x" * 1_000_000, detail="y" * 1_000_000).find("failure").text
     assert len(text) < 50_000
     assert "more characters are in samples.jsonl" in text
-
-
-def test_an_evaluation_is_written_with_all_its_reports(tmp_path):
-    summary, samples = made(4)
-    paths = write_report(tmp_path, summary, iter(samples))
-    names = ["summary.json", "samples.jsonl", "report.html", "report.md", "junit.xml"]
-    assert paths == tuple(tmp_path / "eval" / name for name in names)
-    assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == sorted(names)
-    assert write_markdown(tmp_path / "eval").read_text() == render_markdown(summary)
-    assert write_junit(tmp_path / "eval").read_text() == render_junit(summary, samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -205,6 +206,30 @@ def test_a_gate_is_not_told_from_some_of_the_rows(project):
     result.stdout.fnmatch_lines(["*my.eval.yaml:4: * cannot be told: 1 of 10 rows have no prediction*predict*run"])
 
 
+def test_a_gate_is_not_told_where_a_row_could_not_be_judged(project):
+    project.makeconftest(
+        """
+        from evals import outcomes
+        from evals.sandbox import Verdict
+
+        judge_many = outcomes.judge_many
+
+        def busy(items, *more):
+            verdicts = judge_many(items, *more)
+            return [
+                Verdict("inconclusive", "too busy") if "return 3" in code else one
+                for (_, code), one in zip(items, verdicts)
+            ]
+
+        outcomes.judge_many = busy
+        """
+    )
+    result = run(project, "-rs")
+    assert result.ret == 1
+    assert closing(result) == {"2 failed", "1 skipped", "2 rows failed", "7 rows passed"}
+    result.stdout.fnmatch_lines(["*my.eval.yaml:4: * cannot be told: 1 of 10 rows could not be judged*(row r3)"])
+
+
 def test_a_run_that_is_not_there_is_skipped_or_an_error(project):
     (project.path / "my.eval.yaml").write_text("predictions: {run: gone}\ngates: [pass@1.tuned > 0]\n")
     result = run(project, "-rs")
@@ -310,3 +335,26 @@ def test_the_options_all_start_alike(project):
     text = run(project, "--help").stdout.str()
     options = re.findall(r"^\s+(--[\w-]+)", text[text.index("evaluation suites") :].split("\n\n")[0], re.MULTILINE)
     assert set(options) == {"--evals-strict", "--evals-tier", "--evals-run", "--evals-workers", "--evals-report"}
+
+
+@pytest.mark.skipif(
+    not metadata.entry_points(group="pytest11", name="evals.plugin"), reason="needs the package to be installed"
+)
+def test_naming_the_plugin_beside_the_installed_one_loads_it_once(project, monkeypatch):
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTHONPATH")
+    project.makeconftest(
+        """
+        import sys
+
+        def pytest_report_header(config):
+            plugins = config.pluginmanager.list_name_plugin()
+            names = [name for name, one in plugins if one is sys.modules.get("evals.plugin")]
+            listeners = [name for name, one in plugins if type(one).__module__ == "evals.plugin"]
+            return f"ours: {names} {listeners}"
+        """
+    )
+    for arguments in ((), ("-p", "evals.plugin")):
+        result = project.runpytest_subprocess(*arguments, "-p", "no:cacheprovider", "-k", "gate")
+        assert closing(result) == {"2 passed", "10 deselected"}
+        assert "ours: ['evals.plugin'] ['evals.listener']" in result.outlines

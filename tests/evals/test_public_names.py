@@ -89,7 +89,7 @@ def test_scoring_loads_no_model_library():
         "evals.near_duplicates",
         "evals.plain_text",
         "evals.python_source",
-        "evals.report",
+        "evals.figures",
         "evals.scorers.bleu",
         "evals.scorers.chrf",
         "evals.scorers.code_bleu",

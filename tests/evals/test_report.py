@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 
 import jsonschema
 import pytest
@@ -10,7 +11,10 @@ from rich.console import Console
 
 from benchmarks.evaluation_report import made
 from evals.errors import EvalError
-from evals.report import Conclusion, Finding, Group, Summary, read_evaluation, write_lines, write_text
+from evals.html_report import render_html
+from evals.junit_report import render_junit
+from evals.markdown_report import render_markdown
+from evals.report import Conclusion, Finding, Group, Summary, read_evaluation, write_pages, write_report
 from evals.score import score_run
 from evals.terminal_report import print_summary
 from tests.conftest import ROOT
@@ -77,6 +81,7 @@ def test_the_schema_is_one_and_accepts_what_is_written(make_run, row):
         (("metrics", "pass@1", "wins"), -1),
         (("metrics", "pass@1", "p_value"), 1.5),
         (("groups",), []),
+        (("rungs_reached",), {"walks": {}}),
         (("rows",), "100"),
         (("verdicts", "someone"), {"passed": 1}),
         (("warnings",), "one"),
@@ -123,6 +128,31 @@ def test_the_table_shows_three_sides_intervals_and_words():
     assert "\x1b[31m" not in neutral
 
 
+def test_languages_and_rungs_have_tables_of_their_own():
+    finding = Finding("bleu", 10.0, 20.0, difference=10.0, p_value=0.02, p_adjusted=0.1, word="better", rows=7)
+    languages = {name: Group(7, {"bleu": finding}) for name in ("c++", "sql", "go", "r", "php", "perl", "[b]")}
+    reached = {"parses": finding, "behaves": Finding("behaves", 0.25, 0.5, difference=0.25, word="worse", rows=8)}
+    summary = _summary(languages=languages, rungs_reached=reached)
+    validate(summary.to_json())
+    assert Summary.from_json(summary.to_json()).languages["sql"].metrics["bleu"].p_adjusted == 0.1
+    text = _printed(summary)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.splitlines()]
+    assert [name for name in languages if any(line.startswith(f"│ {name} ") for line in lines)] == list(languages)[:5]
+    assert "2 more languages are in summary.json." in lines
+    (rung,) = [line for line in lines if "behaves like the reference" in line]
+    assert [part for part in ("0.250", "0.500", "+0.250", "worse", "8") if part not in rung] == []
+    assert sum("corrected for the number of languages (Holm)" in line for line in lines) == 1
+    assert not any("number of groups" in line for line in lines)
+
+
+def test_a_summary_of_before_there_were_languages_and_rungs_is_read():
+    told = _summary().to_json()
+    del told["languages"], told["rungs_reached"]
+    for finding in told["metrics"].values():
+        del finding["p_adjusted"]
+    assert Summary.from_json(told).to_json() == Summary.from_json(_summary().to_json()).to_json()
+
+
 def test_a_difference_that_was_not_tested_is_coloured_by_its_sign_and_nothing_has_none():
     metrics = {
         "pass@1": Finding("pass@1", 0.5, 0.25, difference=-0.25),
@@ -141,22 +171,6 @@ def test_warnings_are_printed_as_they_are():
     assert "[bold]2 rows[/bold] are duplicates." in _printed(
         _summary(warnings=("[bold]2 rows[/bold] are duplicates.",))
     )
-
-
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "file"
-    write_text(path, "old\n")
-
-    def lines():
-        yield "new"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_lines(path, lines())
-    assert path.read_text() == "old\n"
-    assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(EvalError, match=r"missing: the report cannot be written \(No such file"):
-        write_text(tmp_path / "missing" / "file", "")
 
 
 @pytest.mark.parametrize(
@@ -181,3 +195,25 @@ def test_a_malformed_evaluation_is_a_users_error(tmp_path, summary, samples, say
             (tmp_path / name).write_text(text)
     with pytest.raises(EvalError, match=says):
         read_evaluation(tmp_path)
+
+
+def test_an_evaluation_is_written_with_all_its_reports(tmp_path):
+    summary, samples = made(4)
+    paths = write_report(tmp_path, summary, iter(samples))
+    names = ["summary.json", "samples.jsonl", "report.html", "report.md", "junit.xml"]
+    assert paths == tuple(tmp_path / "eval" / name for name in names)
+    assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == sorted(names)
+    pages = [render_html(summary, samples), render_markdown(summary), render_junit(summary, samples)]
+    assert [path.read_text() for path in paths[2:]] == pages
+    for path in paths[2:]:
+        path.unlink()
+    assert write_pages(tmp_path / "eval") == paths[2:]
+    assert [path.read_text() for path in paths[2:]] == pages
+
+
+def test_one_side_alone_has_no_pages_and_folders_are_made(tmp_path):
+    summary, samples = made(4, ("tuned", "base"))
+    del summary["settings_hash"]["base"]
+    paths = write_report(tmp_path / "new", summary, samples)
+    assert [path.name for path in paths] == ["summary.json", "samples.jsonl"]
+    assert sorted((tmp_path / "new" / "eval").iterdir()) == sorted(paths)

@@ -49,6 +49,9 @@ def summary_and_samples():
     summary["signatures"]["long"] = "s" * 280
     summary["groups"]["g" * 70] = summary["groups"]["seen"]
     summary["rungs"] = {"base": {"1": 2, "4": 3}, "tuned": {"4": 5}}
+    summary["languages"] = {"c#": summary["groups"]["seen"], "l" * 70: summary["groups"]["unseen"]}
+    summary["rungs_reached"] = {"runs": {**summary["metrics"]["pass@1"], "p_adjusted": 0.001}}
+    summary["rungs_reached"]["behaves"] = summary["rungs_reached"]["runs"]
     summary["duplicates"] = {"near": ["a" * 90], "without_duplicates": {"pass@1": summary["metrics"]["pass@1"]}}
     return summary, samples
 

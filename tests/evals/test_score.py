@@ -277,6 +277,6 @@ def test_a_second_evaluation_replaces_the_first(known_run):
 
 def test_a_report_that_cannot_be_written_is_a_users_error_and_leaves_nothing(tmp_path):
     (tmp_path / "eval").write_text("a file where the folder should be")
-    with pytest.raises(EvalError, match="the report cannot be written"):
+    with pytest.raises(EvalError, match="eval: the folder cannot be made"):
         write_report(tmp_path, {}, [])
     assert [path.name for path in tmp_path.iterdir()] == ["eval"]

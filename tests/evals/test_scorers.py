@@ -6,7 +6,6 @@ import pytest
 
 from evals import Verdict, bleu, exact_match, pass_at_1
 from evals.errors import EvalError
-from evals.scorers.execution import fraction_passed
 
 
 def test_bleu_of_one_sentence():
@@ -57,7 +56,15 @@ def test_a_harness_error_counts_neither_for_nor_against():
     score = pass_at_1(["x = 1", "x = 1", "x = 2"], ["assert x == 1", "assert (", "assert x == 1"])
     assert [verdict.status for verdict in score.verdicts] == ["passed", "harness_error", "wrong_answer"]
     assert (score.fraction, score.counted) == (0.5, 2)
-    assert fraction_passed([Verdict("harness_error")]) is None
+
+
+def test_a_program_that_the_machine_was_too_busy_for_counts_neither_for_nor_against(monkeypatch):
+    verdicts = [Verdict("passed"), Verdict("inconclusive"), Verdict("wrong_answer")]
+    monkeypatch.setattr("evals.sandbox.check_many", lambda jobs, *_: verdicts[-len(jobs) :])
+    score = pass_at_1(["", "", ""], ["", "", ""])
+    assert (score.fraction, score.counted) == (0.5, 2)
+    verdicts[-1] = Verdict("harness_error")
+    assert (pass_at_1([""], [""]).fraction, pass_at_1([""], [""]).counted) == (None, 0)
 
 
 def test_pass_at_1_wants_tests_for_each_program():

@@ -9,7 +9,7 @@ from scipy import stats
 from evals.errors import EvalError
 from evals.scorers.bleu import bleu_of, bleu_statistics
 from evals.statistics import mcnemar_power, mean_of, paired_test
-from evals.verdict import adjusted, compare, compare_groups, overall_word, proportions_test
+from evals.verdict import adjusted, compare, proportions_test
 
 SIMULATIONS = 2000
 AT_MOST = int(stats.binom.ppf(0.99, SIMULATIONS, 0.05))
@@ -153,20 +153,31 @@ def test_holms_correction_takes_words_back_and_never_gives_any():
     assert [finding.word for finding in after] != [finding.word for finding in findings]
 
 
-def test_groups_are_compared_apart_and_corrected_for_being_several():
-    groups = ["seen"] * 20 + ["unseen"] * 20 + [None] * 10
-    base, tuned = [0] * 50, [1] * 6 + [0] * 14 + [0] * 20 + [1] * 10
-    found = compare_groups("pass@1", groups, base, tuned)
-    assert list(found) == ["seen", "unseen"]
-    assert (found["seen"].rows, found["seen"].wins) == (20, 6)
-    assert found["seen"].p_adjusted == pytest.approx(2 * found["seen"].p_value) == pytest.approx(0.0625)
-    assert found["seen"].word == "no measurable difference"
-    assert compare_groups("pass@1", groups, base, tuned, adjust=False)["seen"].word == "better"
-    assert overall_word(found, "seen") == "no measurable difference"
-    with pytest.raises(EvalError, match="There is no metric 'x'; there are seen, unseen"):
-        overall_word(found, "x")
-    with pytest.raises(EvalError, match="there are 49 groups, 50 base"):
-        compare_groups("pass@1", groups[1:], base, tuned)
+def test_holms_correction_by_hand_and_that_too_few_rows_are_not_among_the_several():
+    seen = compare("pass@1", [0] * 20, [1] * 6 + [0] * 14)
+    unseen = compare("pass@1", [0] * 20, [0] * 20)
+    assert (seen.word, seen.p_value) == ("better", 2 / 2**6)
+    both = adjusted([seen, unseen])
+    assert [finding.p_adjusted for finding in both] == [2 * seen.p_value, 1]
+    assert both[0].word == "no measurable difference"
+    # Five rows that are all won could have come about by chance once in 16 times, so five can show nothing.
+    few = compare("pass@1", [0] * 5, [1] * 5)
+    assert adjusted([few, seen, few])[0] == few
+    assert adjusted([few, seen, few])[1].p_adjusted == seen.p_value
+    six = compare("pass@1", [0] * 6, [1] * 6)
+    assert [finding.p_adjusted for finding in adjusted([six, seen])] == [2 * seen.p_value] * 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_five_rows_are_never_called_better_or_worse(seed):
+    base = np.random.default_rng(seed).random(5)
+    assert compare("similarity", base, base + 0.3, seed=seed).word == "no measurable difference"
+
+
+def test_the_interval_of_few_rows_stays_within_what_there_can_be():
+    finding = compare("similarity", [0.1, 0.9], [0.8, 0.7])
+    assert finding.interval[0] < -1 and finding.interval[1] > 1
+    assert compare("similarity", [0.1, 0.9], [0.8, 0.7], largest=1).interval == (-1, 1)
 
 
 def test_a_single_row_says_nothing():
