@@ -43,9 +43,11 @@ def made(rows: int, sides: Sequence[str] = ("base", "tuned"), seed: int = 0) -> 
         for side in sides
     ]
     by_side = {side: [sample for sample in samples if sample["side"] == side] for side in sides}
+    without_base = {side: part for side, part in by_side.items() if side != "base"}
     groups = {sample["group"] for sample in samples}
     summary = {
         "metrics": _metrics(by_side),
+        "over_prompted": _metrics(without_base, "prompted") if "prompted" in sides else {},
         "groups": {
             name: {
                 "rows": sum(sample["group"] == name for sample in by_side["tuned"]),
@@ -127,7 +129,7 @@ def _sample(row_id: str, row: dict[str, str], side: str, chance: random.Random) 
     }
 
 
-def _metrics(by_side: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _metrics(by_side: dict[str, list[dict[str, Any]]], against: str = "base") -> dict[str, Any]:
     of_row = {
         "pass@1": lambda one: float(one["status"] == "passed"),
         "code_bleu": lambda one: one["code_bleu"],
@@ -135,21 +137,22 @@ def _metrics(by_side: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "edit_similarity": lambda one: one["edit_similarity"],
     }
     return {
-        name: _finding({side: [score(one) for one in part] for side, part in by_side.items()})
+        name: _finding({side: [score(one) for one in part] for side, part in by_side.items()}, against)
         for name, score in of_row.items()
     }
 
 
-def _finding(scores: dict[str, list[float]]) -> dict[str, Any]:
+def _finding(scores: dict[str, list[float]], against: str) -> dict[str, Any]:
     """A finding with the normal interval of the mean difference."""
     count = len(scores["tuned"])
-    differences = [tuned - base for base, tuned in zip(scores["base"], scores["tuned"], strict=True)]
+    differences = [tuned - base for base, tuned in zip(scores[against], scores["tuned"], strict=True)]
     mean = sum(differences) / count
     spread = math.sqrt(sum((one - mean) ** 2 for one in differences) / max(1, count - 1) / count)
     low, high = mean - 1.96 * spread, mean + 1.96 * spread
     p_value = math.erfc(abs(mean) / spread / math.sqrt(2)) if spread else 1.0
     word = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
     return {
+        "base": None,
         **{side: round(sum(values) / count, 6) for side, values in scores.items()},
         "difference": round(mean, 6),
         "interval": [round(low, 6), round(high, 6)],

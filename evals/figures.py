@@ -20,6 +20,8 @@ RUNGS = {"0": "does not parse", "1": "parses", "2": "compiles", "3": "runs", "4"
 REACHED = {"parses": 1, "compiles": 2, "runs": 3, "behaves": 4}
 """The rungs that an answer can reach, by their names in `summary.json` and in gates."""
 CORRECTED = "Verdicts are corrected for the number of {several} (Holm); intervals are those of one alone."
+OVER_PROMPTED = "Over the base model prompted at its best"
+"""What the comparison is called that tells what was learnt from the form of the answers."""
 UNTESTED = "Not tested for significance"
 
 

@@ -109,9 +109,9 @@ def measure_rungs(outcomes: Sequence[RowOutcome], sides: Sequence[str]) -> dict[
 
 
 def compare_sides(
-    parts: Mapping[str, Mapping[str, Mapping[str, Scores]]], together: Set[str] = frozenset()
+    parts: Mapping[str, Mapping[str, Mapping[str, Scores]]], together: Set[str] = frozenset(), against: str = "base"
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Make the summary's entry of each metric; what needs base and tuned is null where one of them is not there.
+    """Make the summary's entry of each metric; what needs two sides is null where one of them is not there.
 
     Words that are read side by side are corrected for being several, by Holm's method: those of one metric over the
     parts, and those of metrics that are read together over the parts and these metrics.
@@ -119,6 +119,7 @@ def compare_sides(
     Args:
         parts: The scores by part of the rows, metric and side.
         together: The metrics that are read together.
+        against: The side that the tuned one is compared with.
 
     Returns:
         The entries by part and metric.
@@ -126,10 +127,10 @@ def compare_sides(
     from evals.verdict import adjusted
 
     compared = {
-        (part, name): _compared(name, sides)
+        (part, name): _compared(name, sides[against], sides["tuned"])
         for part, measured in parts.items()
         for name, sides in measured.items()
-        if "base" in sides and "tuned" in sides
+        if against in sides and "tuned" in sides
     }
     families: dict[str, list[tuple[str, str]]] = {}
     for part, name in compared:
@@ -143,10 +144,9 @@ def compare_sides(
     }
 
 
-def _compared(name: str, sides: Mapping[str, Scores]) -> Finding:
+def _compared(name: str, base: Scores, tuned: Scores) -> Finding:
     from evals.verdict import compare
 
-    base, tuned = sides["base"], sides["tuned"]
     if base.counts is None:
         return compare(name, base.rows, tuned.rows, largest=1)
     score_of = getattr(importlib.import_module(f"evals.scorers.{name}"), f"{name}_of")

@@ -2,6 +2,7 @@
 
     gate     =  place operator value
     place    =  [ part "." name "." ] metric "." field        pass@1.tuned, groups.unseen.bleu.difference
+             |  "over_prompted." metric "." field             over_prompted.pass@1.verdict
              |  "rungs_reached." rung "." field               rungs_reached.behaves.difference
              |  [ metric "." ] "verdict"                      better, worse or no measurable difference
              |  "verdicts." side "." status                   how many programs got that verdict
@@ -31,10 +32,17 @@ OPERATORS = {
 WORDS = ("better", "worse", "no measurable difference")
 NUMBERS = (*SIDES, "difference", "p_value", "wins", "losses", "ties", "rows", "low", "high")
 _COUNTS = ("rows", "rows_with_tests")
-_KINDS = {"metrics": "metric", "groups": "group", "languages": "language", "rungs_reached": "rung"}
+_KINDS = {
+    "metrics": "metric",
+    "over_prompted": "metric",
+    "groups": "group",
+    "languages": "language",
+    "rungs_reached": "rung",
+}
 _METRIC = r"[A-Za-z_][\w]*(?:[@^][0-9]+)?"
 _GATE = re.compile(r"\s*(?P<place>[^<>=!\s]+)\s*(?P<operator>>=|<=|==|!=|>|<)\s*(?P<value>\S.*?)\s*")
 _PLACE = re.compile(rf"(?:(?P<part>groups|languages)\.(?P<name>[^.\s]+)\.)?(?P<metric>{_METRIC})\.(?P<field>\w+)")
+_OVER_PROMPTED = re.compile(rf"over_prompted\.(?P<metric>{_METRIC})\.(?P<field>\w+)")
 _RUNG = re.compile(r"rungs_reached\.(?P<rung>\w+)\.(?P<field>\w+)")
 _VERDICTS = re.compile(r"verdicts\.(?P<side>\w+)\.(?P<status>\w+)")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?(?P<percent>\s*%)?")
@@ -130,12 +138,14 @@ def _finding(place: str) -> tuple[tuple[str, ...], str | None, str]:
         if reached["rung"] not in REACHED:
             raise ValueError(f"there is no rung {reached['rung']!r}.{did_you_mean(reached['rung'], list(REACHED))}")
         return ("rungs_reached", reached["rung"]), None, reached["field"]
+    if over := _OVER_PROMPTED.fullmatch(place):
+        return ("over_prompted", over["metric"]), over["metric"], over["field"]
     match = _PLACE.fullmatch(place)
     if match is None:
         raise ValueError(
             f"{place!r} names nothing in a summary; write METRIC.tuned, METRIC.difference, verdict, METRIC.verdict, "
-            "groups.GROUP.METRIC.tuned, languages.LANGUAGE.METRIC.tuned, rungs_reached.RUNG.tuned, "
-            "verdicts.SIDE.STATUS, rows or rows_with_tests"
+            "over_prompted.METRIC.difference, groups.GROUP.METRIC.tuned, languages.LANGUAGE.METRIC.tuned, "
+            "rungs_reached.RUNG.tuned, verdicts.SIDE.STATUS, rows or rows_with_tests"
         )
     part = () if match["part"] is None else (match["part"], match["name"])
     return (*part, "metrics", match["metric"]), match["metric"], match["field"]
@@ -176,6 +186,8 @@ def evaluate_gate(gate: Gate, summary: Mapping[str, Any]) -> GateResult:
     if value is None:
         untested = gate.path[-1] in ("word", "p_value") or "interval" in gate.path
         reason = "the difference was not tested against chance" if untested else "there is no value"
+        if gate.path[0] == "over_prompted" and not summary.get("over_prompted"):
+            reason = "there are no answers of the base model prompted at its best"
         return GateResult(False, None, f"{gate.text} fails: {reason}")
     if isinstance(value, str) != isinstance(gate.value, str):
         return GateResult(False, None, f"{gate.text} fails: {value!r} cannot be compared with {gate.value!r}")

@@ -113,7 +113,6 @@ def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]
             deciding=deciding,
             deciding_name=name,
             score_line=score_line(name, deciding) if deciding else None,
-            steps=_steps(name, deciding) if deciding else None,
             sides=[side for side in SIDES if side in present],
             side_names=_SIDE_NAMES,
             summary=summary,
@@ -130,6 +129,7 @@ def render_html(summary: Mapping[str, Any], samples: Iterable[Mapping[str, Any]]
             groups_left_out=max(0, len(groups) - _GROUPS_LISTED),
             language_plots=[interval_plot(name, finding, languages, _FEWEST_ROWS) for name, finding in metrics.items()],
             language_blocks=_blocks(languages, list(languages)),
+            over_prompted=summary.get("over_prompted") or {},
             reached={rung_label(name): finding for name, finding in reached.items()},
             reached_plot=rungs_plot(reached),
             sections=_sections(rows),
@@ -183,14 +183,6 @@ def _environment() -> Environment:
         "seconds": _seconds,
     }
     return environment
-
-
-def _steps(metric: str, finding: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What prompting alone changes, and what tuning adds to that; None where a side has no score."""
-    base, prompted, tuned = (finding.get(side) for side in SIDES)
-    if base is None or prompted is None or tuned is None:
-        return None
-    return format_difference(metric, prompted - base), format_difference(metric, tuned - prompted)
 
 
 def _blocks(parts: Mapping[str, Any], names: list[str]) -> list[tuple[str, Mapping[str, Any]]]:

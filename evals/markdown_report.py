@@ -9,6 +9,7 @@ from typing import Any
 from evals.figures import (
     CORRECTED,
     HEADLINES,
+    OVER_PROMPTED,
     SIDES,
     UNTESTED,
     format_difference,
@@ -47,6 +48,9 @@ def render_markdown(summary: Mapping[str, Any]) -> str:
         _escape(verdict.get("sentence") or "", 600),
         _table("metric", sides, [(_escape(name), name, finding) for name, finding in metrics.items()]),
     ]
+    over_prompted = [(_escape(name), name, finding) for name, finding in (summary.get("over_prompted") or {}).items()]
+    if over_prompted:
+        parts += [f"### {OVER_PROMPTED}", _table("metric", sides[1:], over_prompted), _note("metrics", over_prompted)]
     languages = summary.get("languages") or {}
     for kind, found, names in (("group", groups, group_order(groups)), ("language", languages, list(languages))):
         if names:

@@ -23,10 +23,11 @@ class Finding:
 
     Attributes:
         name: The metric.
-        base: The base model's score, in the metric's own unit (pass@1 and exact match 0 to 1, BLEU 0 to 100).
+        base: The base model's score, in the metric's own unit (pass@1 and exact match 0 to 1, BLEU 0 to 100); None
+            where the tuned model is compared with another side.
         tuned: The tuned model's score.
         prompted: The score of the base model prompted at its best; None where there is no such side.
-        difference: Tuned less base.
+        difference: Tuned less base, or less what it is compared with.
         interval: The lower and upper bound of the difference; None where none was computed.
         p_value: Of the difference, for this finding alone; None where none was computed.
         p_adjusted: The same after Holm's correction for the findings that are read beside it; None where there was
@@ -40,7 +41,7 @@ class Finding:
     """
 
     name: str
-    base: float
+    base: float | None
     tuned: float
     prompted: float | None = None
     difference: float = 0.0
@@ -90,7 +91,9 @@ class Summary:
     Attributes:
         verdict: The answer.
         metrics: Findings over all rows, by the metric's name, in the order of the table.
-        groups: The same by group; empty if no row names one.
+        over_prompted: Findings over all rows, the tuned model against the base model prompted at its best; empty where
+            that side was not scored.
+        groups: What `metrics` holds, by group; empty if no row names one.
         languages: The same by the language that rows ask for, most rows first; empty where there are not several, or
             the ladder was not climbed.
         rows: The number of rows.
@@ -115,6 +118,7 @@ class Summary:
     rows: int
     rows_with_tests: int
     verdicts: dict[str, dict[str, int]]
+    over_prompted: dict[str, Finding] = field(default_factory=dict)
     languages: dict[str, Group] = field(default_factory=dict)
     rungs: dict[str, dict[str, int]] = field(default_factory=dict)
     rungs_reached: dict[str, Finding] = field(default_factory=dict)
@@ -135,6 +139,7 @@ class Summary:
                 **told,
                 "verdict": Conclusion(**told["verdict"]),
                 "metrics": _metrics(told["metrics"]),
+                "over_prompted": _metrics(told.get("over_prompted", {})),
                 "groups": _groups(told["groups"]),
                 "languages": _groups(told.get("languages", {})),
                 "rungs_reached": _metrics(told.get("rungs_reached", {})),
@@ -147,6 +152,7 @@ class Summary:
         return {
             "verdict": asdict(self.verdict),
             "metrics": _metrics_json(self.metrics),
+            "over_prompted": _metrics_json(self.over_prompted),
             "groups": _groups_json(self.groups),
             "languages": _groups_json(self.languages),
             "rows": self.rows,
@@ -187,7 +193,7 @@ def _metrics_json(metrics: Mapping[str, Finding]) -> dict[str, dict[str, Any]]:
 def _finding_json(finding: Finding) -> dict[str, Any]:
     prompted = {} if finding.prompted is None else {"prompted": _plain(finding.prompted)}
     return {
-        "base": _plain(finding.base),
+        "base": None if finding.base is None else _plain(finding.base),
         "tuned": _plain(finding.tuned),
         **prompted,
         "difference": _plain(finding.difference),
@@ -301,7 +307,7 @@ def read_evaluation(folder: str | Path) -> tuple[dict[str, Any], list[dict[str, 
 
 def _is_summary(summary: dict[str, Any]) -> bool:
     """Whether the parts that the reports go into are objects; `summary.schema.json` says all."""
-    nested = ("metrics", "groups", "languages", "verdicts", "rungs", "rungs_reached")
+    nested = ("metrics", "over_prompted", "groups", "languages", "verdicts", "rungs", "rungs_reached")
     parts = [summary.get(key) for key in ("verdict", "sandbox", "duplicates", *nested)]
     parts += [value for key in nested if isinstance(inner := summary.get(key), dict) for value in inner.values()]
     return summary.get("metrics") is not None and all(part is None or isinstance(part, dict) for part in parts)

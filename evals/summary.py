@@ -11,8 +11,8 @@ from typing import Any
 import evals
 from evals.errors import EvalError
 from evals.evaluation import Evaluation
-from evals.figures import HEADLINES, SIDES, format_difference, format_interval, format_score
-from evals.findings import TEXT_SCORERS, compare_sides, measure, measure_rungs, rounded, text_scores
+from evals.figures import HEADLINES, OVER_PROMPTED, SIDES, format_difference, format_interval, format_score
+from evals.findings import TEXT_SCORERS, Scores, compare_sides, measure, measure_rungs, rounded, text_scores
 from evals.outcomes import Progress, RowOutcome
 from evals.sandbox import protections
 from evals.scorers.exact_match import is_exact_match
@@ -37,8 +37,9 @@ def summary_of(evaluation: Evaluation, progress: Progress | None = None) -> dict
     if len(rows) < len(evaluation.rows):
         warnings.append(f"{len(evaluation.rows) - len(rows)} of {len(evaluation.rows)} rows have no prediction.")
     measured, left_out = measure(suite.scorers, outcomes, sides)
-    together = _read_together(suite, measured)
+    together = _read_together(suite, measured, "metrics")
     metrics = compare_sides({"": measured}, together)[""]
+    over_prompted = _over_prompted(measured, _read_together(suite, measured, "over_prompted"))
     tested = [outcome for outcome in outcomes if outcome.tested]
     rungs = measure_rungs(outcomes, sides)
     languages = _parts(outcomes, lambda outcome: outcome.language) if len(tested) < len(outcomes) else {}
@@ -50,8 +51,9 @@ def summary_of(evaluation: Evaluation, progress: Progress | None = None) -> dict
         return {name: {"rows": len(part), "metrics": entries[name]} for name, part in parts.items()}
 
     return {
-        "verdict": _verdict(metrics),
+        "verdict": _verdict(metrics, over_prompted),
         "metrics": metrics,
+        "over_prompted": over_prompted,
         "groups": compared(_parts(outcomes, lambda outcome: outcome.row.group)),
         "languages": compared(by_rows if len(by_rows) > 1 else {}),
         "rows": len(outcomes),
@@ -83,7 +85,7 @@ def metrics_of(evaluation: Evaluation, rows: Iterable[SuiteRow]) -> dict[str, di
         EvalError: If the sandbox cannot run here.
     """
     measured, _ = measure(evaluation.suite.scorers, evaluation.judge(rows), evaluation.sides)
-    return compare_sides({"": measured}, _read_together(evaluation.suite, measured))[""]
+    return compare_sides({"": measured}, _read_together(evaluation.suite, measured, "metrics"))[""]
 
 
 def samples_of(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -128,10 +130,17 @@ def samples_of(evaluation: Evaluation) -> list[dict[str, Any]]:
     return lines
 
 
-def _read_together(suite: Suite, measured: Iterable[str]) -> set[str]:
-    """The metrics that gates judge by their word: where these are several, Holm's correction is due."""
+def _read_together(suite: Suite, measured: Iterable[str], section: str) -> set[str]:
+    """The metrics that gates judge by their word: where these are several, Holm's correction is due.
+
+    Args:
+        suite: With its gates.
+        measured: The metrics; the first is the one that a gate on the verdict reads.
+        section: `over_prompted` for the gates on that comparison, `metrics` for those on base against tuned.
+    """
     words = [gate for gate, _ in suite.gates if gate.path[-1] == "word" and gate.path[0] != "rungs_reached"]
-    return {gate.metric or next(iter(measured), "") for gate in words}
+    read = [gate for gate in words if (gate.path[0] == "over_prompted") == (section == "over_prompted")]
+    return {gate.metric or next(iter(measured), "") for gate in read}
 
 
 def _parts(outcomes: Iterable[RowOutcome], part_of: Callable[[RowOutcome], str | None]) -> dict[str, list[RowOutcome]]:
@@ -154,7 +163,17 @@ def _rungs(outcomes: Sequence[RowOutcome], sides: Iterable[str]) -> dict[str, di
     }
 
 
-def _verdict(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _over_prompted(measured: Mapping[str, Mapping[str, Scores]], together: set[str]) -> dict[str, dict[str, Any]]:
+    """Compare the tuned model with the base model prompted at its best; the bare base model stays out of it."""
+    without_base = {
+        name: {side: scores for side, scores in sides.items() if side != "base"}
+        for name, sides in measured.items()
+        if "prompted" in sides and "tuned" in sides
+    }
+    return compare_sides({"": without_base}, together, against="prompted")[""]
+
+
+def _verdict(metrics: Mapping[str, Mapping[str, Any]], over_prompted: Mapping[str, Any]) -> dict[str, Any]:
     """The answer: what the first metric says."""
     if not metrics:
         return {"word": None, "sentence": "No metric could be computed.", "metric": ""}
@@ -164,13 +183,26 @@ def _verdict(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         given = [side for side in SIDES if finding.get(side) is not None]
         figures = ", ".join(f"{side} {format_score(name, finding[side])}" for side in given)
         return {"word": None, "sentence": f"{name}: {figures}, on {rows}.", "metric": name}
-    base, tuned = (format_score(name, finding[side]) for side in ("base", "tuned"))
-    bounds = format_interval(name, finding["interval"])
-    difference = f"{format_difference(name, finding['difference'])}{f', {bounds}' if bounds else ''}"
-    sentence = f"{HEADLINES[finding['word']]}: {name} is {tuned} against {base} ({difference}) on {rows}."
-    if finding["word"] == "no measurable difference" and finding["rows_needed"]:
-        sentence += f" A true difference of this size would show on about {finding['rows_needed']:,} rows."
+    sentence = f"{HEADLINES[finding['word']]}: {name} is {_against('base', name, finding)} on {rows}.{_needed(finding)}"
+    if name in over_prompted:
+        other = over_prompted[name]
+        sentence += f" {OVER_PROMPTED}: {other['word']}, {_against('prompted', name, other)}.{_needed(other)}"
     return {"word": finding["word"], "sentence": sentence, "metric": name}
+
+
+def _against(side: str, name: str, finding: Mapping[str, Any]) -> str:
+    """The two scores of a finding, their difference and its interval."""
+    other, tuned = (format_score(name, finding[one]) for one in (side, "tuned"))
+    bounds = format_interval(name, finding["interval"])
+    return (
+        f"{tuned} against {other} ({format_difference(name, finding['difference'])}{f', {bounds}' if bounds else ''})"
+    )
+
+
+def _needed(finding: Mapping[str, Any]) -> str:
+    if finding["word"] != "no measurable difference" or not finding["rows_needed"]:
+        return ""
+    return f" A true difference of this size would show on about {finding['rows_needed']:,} rows."
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:

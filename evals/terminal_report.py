@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evals.figures import CORRECTED, SIDES, format_difference, format_interval, format_score, group_order, rung_label
+from evals.figures import (
+    CORRECTED,
+    OVER_PROMPTED,
+    SIDES,
+    format_difference,
+    format_interval,
+    format_score,
+    group_order,
+    rung_label,
+)
 from evals.report import Finding, Summary
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     """
     groups = [(name, summary.groups[name].metrics) for name in group_order(summary.groups)]
     _print_findings("Base against tuned", "rows", "groups", [*groups, ("all", summary.metrics)], console)
+    if summary.over_prompted:
+        _print_findings(OVER_PROMPTED, "", "metrics", [("", summary.over_prompted)], console)
     languages = [(name, part.metrics) for name, part in summary.languages.items()]
     if languages:
         _print_findings("By the language asked for", "language", "languages", languages[:_LANGUAGES_SHOWN], console)

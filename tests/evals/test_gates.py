@@ -13,6 +13,7 @@ SUMMARY = {
                    "wins": 3, "losses": 1, "ties": 6, "word": "no measurable difference", "rows": 10},
         "bleu": {"base": None, "tuned": 12.5, "difference": None, "interval": None, "p_value": None, "word": None},
     },
+    "over_prompted": {"pass@1": {"base": None, "prompted": 0.25, "tuned": 0.3, "difference": 0.05, "word": "better"}},
     "groups": {"unseen": {"rows": 5, "metrics": {"pass@1": {"base": 0.0, "tuned": 0.4, "word": "better"}}}},
     "languages": {"c++": {"rows": 5, "metrics": {"bleu": {"difference": 1.5}}}},
     "rungs_reached": {"behaves": {"difference": 0.2, "tuned": 0.6, "interval": [0.1, 0.3], "word": "better"}},
@@ -35,7 +36,8 @@ SUMMARY = {
         ("pass@1.verdict == worse", False), ("verdicts.tuned.timeout_cpu <= 2", True),
         ("languages.c++.bleu.difference >= 0", True), ("rungs_reached.behaves.difference > 0", True),
         ("rungs_reached.behaves.tuned > 60%", False), ("rungs_reached.behaves.low > 0", True),
-        ("rungs_reached.behaves.verdict == better", True),
+        ("rungs_reached.behaves.verdict == better", True), ("over_prompted.pass@1.verdict == better", True),
+        ("over_prompted.pass@1.difference > 10%", False), ("over_prompted.pass@1.prompted == 0.25", True),
         ("verdicts.tuned.harness_error == 0", True), ("bleu.tuned > 12", True),
     ],
 )  # fmt: skip
@@ -53,6 +55,7 @@ def test_a_gate_is_held_against_the_summary(text, holds):
         ("groups.seen.pass@1.tuned > 0", "no group 'seen', only unseen"),
         ("languages.sql.bleu.tuned > 0", "no language 'sql', only c++"),
         ("rungs_reached.runs.tuned > 0", "no rung 'runs', only behaves"),
+        ("over_prompted.bleu.difference > 0", "no metric 'bleu', only pass@1"),
     ],
 )  # fmt: skip
 def test_what_is_not_there_holds_no_gate_and_no_opposite(text, reason):
@@ -80,3 +83,8 @@ def test_what_is_not_there_holds_no_gate_and_no_opposite(text, reason):
 def test_what_is_no_gate_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         parse_gate(text)
+
+
+def test_without_a_prompted_side_a_gate_on_it_says_so():
+    result = evaluate_gate(parse_gate("over_prompted.pass@1.verdict == better"), {**SUMMARY, "over_prompted": {}})
+    assert not result.holds and result.sentence.endswith("no answers of the base model prompted at its best")

@@ -143,6 +143,7 @@ def test_a_report_says_the_verdict_first_and_all_that_was_found():
     assert titles[1:] == [
         "Before you quote a number",
         "Scores",
+        "Over the base model prompted at its best",
         f"Fixed: {len(fixed)} rows",
         f"Broke: {len(broke)} rows",
         "How programs ended",
@@ -168,8 +169,10 @@ def test_a_report_says_the_verdict_first_and_all_that_was_found():
     ):
         assert part in text
     assert text.index(summary["verdict"]["sentence"]) < text.index("Before you quote") < text.index("Each bar")
-    difference = finding["prompted"] - finding["base"]
-    assert f"difference of {difference:+.3f};" in text
+    section = html[html.index('id="over-prompted"') : html.index('id="fixed"')]
+    over = summary["over_prompted"]["pass@1"]
+    assert f"{over['difference']:+.3f}" in section and f"{finding['difference']:+.3f}" not in section
+    assert '<th scope="col" class="figure">base</th>' not in section
 
 
 def test_the_cards_hold_both_codes_the_failing_assertion_and_the_reference():

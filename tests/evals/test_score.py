@@ -217,8 +217,17 @@ def test_the_base_model_prompted_at_its_best_is_a_third_column(known_run, row):
     prompted.append({**row("f", tests=None, output="x = 1", completion="x = 1"), "settings_hash": "s3"})
     path = known_run / "predictions" / "prompted.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in prompted))
-    finding = score_run(known_run).metrics["pass@1"]
+    summary = score_run(known_run)
+    finding, over = summary.metrics["pass@1"], summary.over_prompted["pass@1"]
     assert (finding.base, finding.prompted, finding.tuned) == (0.2, 1.0, 0.6)
+    assert (over.base, over.prompted, over.tuned, over.difference) == (None, 1.0, 0.6, -0.4)
+    assert (over.wins, over.losses, over.ties, over.word) == (0, 2, 3, "no measurable difference")
+    said = "Over the base model prompted at its best: no measurable difference, 0.600 against 1.000 (-0.400, ["
+    assert said in summary.verdict.sentence
+    assert (
+        "### Over the base model prompted at its best\n\n| metric | prompted | tuned |"
+        in (known_run / "eval" / "report.md").read_text()
+    )
 
 
 def test_a_row_that_the_sandbox_cannot_judge_ends_with_1(make_run, row, monkeypatch, capsys):
