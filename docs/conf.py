@@ -1,25 +1,44 @@
-"""Sphinx configuration: Markdown pages by MyST-NB, run when the site is built."""
+"""Sphinx configuration: Markdown pages by MyST-NB, whose code runs when the site is built."""
 
+import os
+import sys
+import tomllib
 from importlib.metadata import version as version_of
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+from _extensions.execution import cache_folder  # noqa: E402
 
 project = "finetune_kit"
 author = "The finetune_kit authors"
 copyright = "the finetune_kit authors"
 version = release = version_of("finetune-kit")
 
-extensions = ["myst_nb", "sphinx_copybutton"]
-exclude_patterns = ["_build", ".jupyter_cache"]
+extensions = [
+    "myst_nb",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "_extensions.execution",
+]
+exclude_patterns = ["_build", "_extensions", "**/runs", ".jupyter_cache"]
 nitpicky = True
 
-# Every page with code is run at every build, since what it shows depends on the kit; a cell that fails fails the build.
-nb_execution_mode = "force"
+# What a page shows depends on the packages, so outputs are kept only for as long as they are the same; a cell that fails
+# fails the build, in which nothing reaches for the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(cache_folder(ROOT))
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 900
 nb_merge_streams = True
 # The libraries' warnings belong into the run's log, not onto the page.
 nb_output_stderr = "remove"
 suppress_warnings = ["mystnb.unknown_mime_type"]
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "attrs_inline", "substitution"]
+myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "finetune_kit"
