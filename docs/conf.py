@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 from _extensions.addresses import Addresses  # noqa: E402
+from _extensions import inventories  # noqa: E402
 from _extensions.execution import cache_folder  # noqa: E402
 
 project = "finetune_kit"
@@ -20,8 +21,13 @@ extensions = [
     "myst_nb",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "_extensions.api",
     "_extensions.execution",
     "_extensions.generated",
+    "_extensions.indexes",
     "_extensions.notebooks",
 ]
 site_addresses = Addresses.find(ROOT)
@@ -30,6 +36,8 @@ site_embedded_model = next(
 )
 exclude_patterns = ["_build", "_extensions", "**/runs", ".jupyter_cache"]
 nitpicky = True
+# Named in an annotation by the module that defines it, which transformers' own pages do not have.
+nitpick_ignore = [("py:class", "transformers.tokenization_utils_base.PreTrainedTokenizerBase")]
 
 # What a page shows depends on the packages, so outputs are kept only for as long as they are the same; a cell that fails
 # fails the build, in which nothing reaches for the network.
@@ -45,6 +53,17 @@ nb_output_stderr = "remove"
 suppress_warnings = ["mystnb.unknown_mime_type"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "attrs_inline", "substitution"]
 myst_heading_anchors = 3
+
+intersphinx_mapping = inventories.mapping(ROOT / "docs" / "_build" / "inventories")
+
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = "finetune_kit"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from _extensions import commands, messages, models
+from _extensions import api, commands, messages, models
 from _extensions.pages import pages_in_order
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +108,9 @@ MAKERS: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "limits": limits,
     "errors": error_messages,
+    "python-finetune-kit": lambda: api.package("finetune_kit"),
+    "python-evals": lambda: api.package("evals"),
+    "python-modules": api.modules,
 }
 
 
