@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
+    "sphinxext.opengraph",
     "_extensions.api",
     "_extensions.execution",
     "_extensions.generated",
@@ -36,8 +37,8 @@ site_embedded_model = next(
 )
 exclude_patterns = ["_build", "_extensions", "**/runs", ".jupyter_cache"]
 nitpicky = True
-# Named in an annotation by the module that defines it, which transformers' own pages do not have.
-nitpick_ignore = [("py:class", "transformers.tokenization_utils_base.PreTrainedTokenizerBase")]
+# Its place in transformers' own pages is another in each version.
+nitpick_ignore = [("py:class", "transformers.PreTrainedTokenizerBase")]
 
 # What a page shows depends on the packages, so outputs are kept only for as long as they are the same; a cell that fails
 # fails the build, in which nothing reaches for the network.
@@ -68,4 +69,16 @@ maximum_signature_line_length = 88
 html_theme = "furo"
 html_title = "finetune_kit"
 html_baseurl = site_addresses.base
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
+html_show_sourcelink = False
+
+# The prompt is not copied, and neither is what a command printed.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
+
+ogp_site_url = site_addresses.base
+ogp_site_name = "finetune_kit"
+ogp_social_cards = {"enable": False}

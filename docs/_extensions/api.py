@@ -37,6 +37,10 @@ MODULES = (
 )
 
 
+# Importing these takes many seconds; a class of the right name serves an annotation as well.
+_SLOW = ("torch", "transformers", "peft", "ludwig")
+
+
 def public_names(module: ModuleType) -> list[str]:
     """The names of a module's `__all__`; without it, of the functions and classes that it defines."""
     if hasattr(module, "__all__"):
@@ -106,8 +110,11 @@ def load_what_only_types_need() -> None:
             continue
         for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                imports = [one for one in node.body if isinstance(one, ast.Import | ast.ImportFrom)]
-                exec(compile(ast.Module(imports, []), str(module.__file__), "exec"), vars(module))  # noqa: S102
+                for one in node.body:
+                    if isinstance(one, ast.ImportFrom) and str(one.module).partition(".")[0] in _SLOW:
+                        vars(module).update({alias.name: type(alias.name, (), {"__module__": one.module}) for alias in one.names})
+                    elif isinstance(one, ast.Import | ast.ImportFrom):
+                        exec(compile(ast.Module([one], []), str(module.__file__), "exec"), vars(module))
 
 
 def _as_rst(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
