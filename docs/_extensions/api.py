@@ -38,7 +38,7 @@ MODULES = (
 
 
 # Importing these takes many seconds; a class of the right name serves an annotation as well.
-_SLOW = ("torch", "transformers", "peft", "ludwig")
+_SLOW = ("finetune_kit.engine", "ludwig", "peft", "torch", "transformers")
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -95,7 +95,7 @@ def _directives(names: list[str]) -> str:
         elif issubclass(value, Exception):
             lines += [f".. autoexception:: {name}", ""]
         else:
-            lines += [f".. autoclass:: {name}", "   :members:", ""]
+            lines += [f".. autoclass:: {name}", "   :members:", "   :exclude-members: model_config", ""]
     return "\n".join([*lines, "```", ""])
 
 
@@ -111,7 +111,7 @@ def load_what_only_types_need() -> None:
         for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body:
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
                 for one in node.body:
-                    if isinstance(one, ast.ImportFrom) and str(one.module).partition(".")[0] in _SLOW:
+                    if isinstance(one, ast.ImportFrom) and str(one.module).startswith(_SLOW):
                         vars(module).update({alias.name: type(alias.name, (), {"__module__": one.module}) for alias in one.names})
                     elif isinstance(one, ast.Import | ast.ImportFrom):
                         exec(compile(ast.Module([one], []), str(module.__file__), "exec"), vars(module))
@@ -127,11 +127,11 @@ def _as_rst(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: 
         lines[0] = f": {lines[0]}"
 
 
-def _without_fields(app: Sphinx, what: str, name: str, value: Any, options: Any, signature: str, returns: str) -> Any:
-    """A model's signature is all its keys, which have a page of their own."""
+def _signature(app: Sphinx, what: str, name: str, value: Any, options: Any, signature: str, returns: str) -> Any:
+    """Leave out a model's, which is all its keys; they have a page of their own. Write a made default as Python can."""
     if inspect.isclass(value) and issubclass(value, BaseModel):
         return "", returns
-    return None
+    return (signature.replace("<factory>", "..."), returns) if signature else None
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -139,5 +139,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("builder-inited", lambda _: load_what_only_types_need())
     app.connect("autodoc-process-docstring", _as_rst, priority=400)
-    app.connect("autodoc-process-signature", _without_fields)
+    app.connect("autodoc-process-signature", _signature)
     return {"parallel_read_safe": True}
