@@ -7,6 +7,7 @@ and minutes. A stamp beside it says what is installed, so that a second call ins
 import hashlib
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,11 +73,55 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def doctest(session: nox.Session) -> None:
+    """Run the examples in the docstrings of both packages."""
+    kit = environment(session, "tests")
+    session.run(kit("python"), "-m", "pytest", "--doctest-modules", "finetune_kit", "evals", *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the site into docs/_build/html, running every page; a warning is an error."""
     kit = environment(session, "docs")
-    options = ["-n", "-W", "--keep-going", *session.posargs]
+    # Every page is read anew (-E), or a warning would be heard of once only; outputs are kept where they still hold.
+    options = ["-n", "-W", "--keep-going", "-E", *session.posargs]
     session.run(kit("sphinx-build"), *options, "docs", "docs/_build/html")
+
+
+@nox.session(name="docs-live", default=False)
+def docs_live(session: nox.Session) -> None:
+    """Serve the site on this machine, and build it again when a page changes."""
+    kit = environment(session, "docs", "docs-live")
+    ignored = [word for path in ("docs/_build", "docs/**/runs") for word in ("--ignore", str(ROOT / path / "*"))]
+    session.run(kit("sphinx-autobuild"), *ignored, *session.posargs, "docs", "docs/_build/live")
+
+
+@nox.session(name="docs-test", default=False)
+def docs_test(session: nox.Session) -> None:
+    """Try the built site in a browser, in a few minutes: `nox -s docs docs-test`."""
+    kit = environment(session, "docs", "tests")
+    find_chromium(session)
+    session.run(kit("python"), "-m", "pytest", "-m", "site", "tests/docs", *session.posargs)
+
+
+@nox.session(default=False)
+def linkcheck(session: nox.Session) -> None:
+    """Follow every link of the site; without network only those that lead nowhere within it are found."""
+    kit = environment(session, "docs")
+    options = ["-n", "-W", "--keep-going", "-b", "linkcheck"]
+    try:
+        socket.create_connection(("github.com", 443), timeout=10).close()
+    except OSError:
+        session.warn("There is no network: links to other sites are passed over.")
+        options += ["-D", "linkcheck_ignore=https?://.*"]
+    session.run(kit("sphinx-build"), *options, *session.posargs, "docs", "docs/_build/linkcheck")
+
+
+@nox.session(default=False)
+def inventories(session: nox.Session) -> None:
+    """Look up where other projects describe the names in docs/inventories.toml; needs the network."""
+    kit = environment(session, "docs")
+    session.run(kit("python"), "docs/_extensions/inventories.py")
 
 
 @nox.session(default=False)
@@ -157,3 +202,13 @@ def find_uv() -> str | None:
     """The path of uv: the package beside nox, or the one on the path; None where there is neither."""
     beside = Path(sys.executable).with_name("uv")
     return str(beside) if os.access(beside, os.X_OK) else shutil.which("uv")
+
+
+def find_chromium(session: nox.Session) -> None:
+    """Make sure that there is a Chromium: Debian's, where it may be installed."""
+    if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        session.error("The test needs Chromium, and there is none: install it, on Debian with `apt-get install chromium`.")
+    session.run("apt-get", "update", "-qq")
+    session.run("apt-get", "install", "--yes", "-qq", "chromium")

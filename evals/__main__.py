@@ -145,11 +145,12 @@ def _progress(console: Console) -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+# A run folder of such a name is scored as ./doctor.
+VERBS: dict[str, Callable[..., None]] = {"doctor": doctor, "import": import_, "rows": rows_}
+
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False)
-    # A run folder of such a name is scored as ./doctor.
-    verbs: dict[str, Callable[..., None]] = {"doctor": doctor, "import": import_, "rows": rows_}
-    verb = verbs.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    verb = VERBS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     app.command()(verb or main)
     if verb is None:
         app(prog_name="python -m evals")

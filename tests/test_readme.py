@@ -1,6 +1,5 @@
-"""The README's commands are the ones that work."""
+"""The README's commands are the ones that work; tests/docs/test_markdown.py has what holds for all pages."""
 
-import ast
 import os
 import re
 import subprocess
@@ -21,25 +20,6 @@ def test_the_two_commands_do_all_the_setup() -> None:
     lines = [line for block in blocks("console") for line in block.splitlines()]
     assert f"{SETUP} train eval" in lines
     assert f"{SETUP} tests" in lines
-
-
-def test_every_session_that_is_named_exists() -> None:
-    sessions = set(re.findall(r"def \w+\(session|nox\.session\(name=\"([\w-]+)\"", (ROOT / "noxfile.py").read_text()))
-    tree = ast.parse((ROOT / "noxfile.py").read_text())
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.decorator_list:
-            sessions.add(node.name)
-            assert ast.get_docstring(node)
-    named = {word for line in re.findall(r"nox -s ([\w -]+?)(?: --|`|\n|$)", README) for word in line.split()}
-    assert named and named <= sessions
-
-
-def test_every_recipe_and_key_that_is_named_loads() -> None:
-    from finetune_kit.recipe import Recipe
-
-    for line in re.findall(r"nox -s train -- ([^|`\n]+)", README):
-        name, *overrides = line.split()
-        Recipe.load(name, overrides)
 
 
 def test_the_python_example_runs_up_to_the_training(tmp_path) -> None:

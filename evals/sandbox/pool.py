@@ -185,7 +185,7 @@ def check(
 
     At the tier `full` it sees a root of its own without the files of any user, a network without any other machine and
     no process but its own, may make none of the system calls that reach further, and all that it wrote and started is
-    gone afterwards. `docs/sandbox.md` says what the lower tiers hold.
+    gone afterwards. `docs/explanation/sandbox.md` says what the lower tiers hold.
 
     Args:
         code: The program.
