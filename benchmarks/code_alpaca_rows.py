@@ -1,7 +1,7 @@
 """What can be said about Code Alpaca's rows without showing one: counts, token lengths, what a cap leaves out.
 
-The tokenizer is the embedded model's, and the prompt the 7B recipe's. `python -m benchmarks.code_alpaca_rows --data FILE`
-prints the figures; the guide shows those in `benchmarks/results`.
+The tokenizer is the embedded model's, and the prompt the 7B recipe's. The guide shows the figures that
+`python -m benchmarks.code_alpaca_rows --json benchmarks/results/code_alpaca_rows.json` has left.
 """
 
 import argparse

@@ -3,17 +3,17 @@
 import os
 import re
 import time
+from io import StringIO
 from pathlib import Path
 
 import nbclient
 import nbformat
+import pandas as pd
 import pytest
-from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 
 from tests.conftest import ROOT
 
 GUIDE = ROOT / "docs" / "guide"
-VERDICT = {"rows", "metric", "base", "tuned", "difference"}
 
 
 def page_names() -> list[str]:
@@ -22,54 +22,47 @@ def page_names() -> list[str]:
     return re.findall(r"^\w+$", toctree, re.MULTILINE)
 
 
-def what_a_reader_types(name: str) -> nbformat.NotebookNode:
+def what_a_reader_types(name: str) -> list[str]:
     """The code cells of a page, without those whose source the page hides."""
     text = (GUIDE / f"{name}.md").read_text()
-    cells = read_myst_markdown_notebook(text).cells if is_myst_markdown_notebook(text) else []
-    shown = [cell for cell in cells if cell.cell_type == "code" and "remove-input" not in cell.metadata.get("tags", [])]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
-    return nbformat.v4.new_notebook(cells=shown, metadata=kernel)
+    cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [cell for cell in cells if not cell.startswith(":tags: [remove-input]")]
 
 
-def plain_text(notebook: nbformat.NotebookNode) -> str:
-    """What the cells of a page have shown, tables as they stand in its HTML."""
-    outputs = [output for cell in notebook.cells for output in cell.outputs]
-    shown = [output.get("text", "") or output.get("data", {}).get("text/html", "") for output in outputs]
-    return re.sub(r"<style.*?</style>|<[^>]*>", " ", "\n".join(shown), flags=re.DOTALL)
+def type_in(cells: list[str], folder: Path) -> list[pd.DataFrame]:
+    """Run cells in a fresh kernel in a folder; the tables that they show."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(
+        notebook, kernel_name="python3", timeout=1200, resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.outputs]
+    return [pd.read_html(StringIO(data["text/html"]))[0] for data in outputs if "<table" in data.get("text/html", "")]
 
 
-def test_every_page_is_in_the_guides_order() -> None:
-    assert set(page_names()) == {path.stem for path in GUIDE.glob("*.md")} - {"index"}
+def test_every_page_has_its_place_in_the_order() -> None:
+    assert sorted(page_names()) == sorted(path.stem for path in GUIDE.glob("*.md") if path.stem != "index")
 
 
-def test_no_hidden_cell_is_needed_on_its_page() -> None:
-    """A page that reads the project's own files, or the drawing code, does it in hidden cells alone."""
-    for name in page_names():
-        for cell in what_a_reader_types(name).cells:
-            assert not re.search(r"\bfigures\b|\.\./|benchmarks", cell.source), name
+def test_only_hidden_cells_reach_for_what_a_reader_does_not_have() -> None:
+    cells = [(name, cell) for name in page_names() for cell in what_a_reader_types(name)]
+    assert len(cells) > 20
+    assert [name for name, cell in cells if re.search(r"\bfigures\b|\.\./|benchmarks", cell)] == []
 
 
 @pytest.mark.slow
 def test_a_reader_who_types_it_all_reaches_the_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    shown, seconds = {}, {}
+    tables: dict[str, list[pd.DataFrame]] = {}
     for name in page_names():
-        notebook = what_a_reader_types(name)
-        begun, used = time.monotonic(), sum(os.times()[2:4])
-        # A kernel of its own for each page, and all of them in the one folder.
-        nbclient.NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(tmp_path)}}).execute()
-        seconds[name] = (round(time.monotonic() - begun), round(sum(os.times()[2:4]) - used))
-        shown[name] = plain_text(notebook)
-    print("seconds by page, on the clock and of the processor:", seconds)
-    assert shown["scoring"].split() and VERDICT <= set(shown["scoring"].split())
-    rows = re.findall(r"(seen|unseen|all)\s+(pass@1|bleu|exact_match)\s+(-?[\d.]+)\s+(-?[\d.]+)", shown["scoring"])
-    assert {(group, metric) for group, metric, *_ in rows} >= {
-        (group, metric) for group in ("seen", "unseen", "all") for metric in ("pass@1", "bleu")
-    }
-    (tuned,) = (float(tuned) for group, metric, _, tuned in rows if (group, metric) == ("all", "bleu"))
-    (base,) = (float(base) for group, metric, base, _ in rows if (group, metric) == ("all", "bleu"))
-    assert tuned > base + 10
-    assert re.search(r"better|worse|no measurable difference", shown["scoring"])
-    # What the pages leave is the run, and nothing beside it.
+        begun, used = time.monotonic(), os.times().children_user
+        tables[name] = type_in(what_a_reader_types(name), tmp_path)
+        print(f"{name}: {time.monotonic() - begun:.0f} s, {os.times().children_user - used:.0f} s of a processor")
+    verdict, words = tables["scoring"]
+    scores = verdict.set_index(["rows", "metric"])
+    for group in ("seen", "unseen", "all"):
+        assert {"pass@1", "bleu", "exact_match"} <= set(scores.loc[group].index)
+    assert scores.loc[("all", "bleu"), "tuned"] > scores.loc[("all", "bleu"), "base"] + 10
+    assert set(words["word"]) <= {"better", "worse", "no measurable difference"}
+    assert "better" in set(words["word"])
+    # The guide leaves its run, and nothing beside it.
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
