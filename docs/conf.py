@@ -70,7 +70,7 @@ html_theme = "furo"
 html_title = "finetune_kit"
 html_baseurl = site_addresses.base
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "cells.css"]
 html_copy_source = False
 html_show_sourcelink = False
 
