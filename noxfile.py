@@ -209,6 +209,8 @@ def find_chromium(session: nox.Session) -> None:
     if any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        session.error("The test needs Chromium, and there is none: install it, on Debian with `apt-get install chromium`.")
+        session.error(
+            "The test needs Chromium, and there is none: install it, on Debian with `apt-get install chromium`."
+        )
     session.run("apt-get", "update", "-qq")
     session.run("apt-get", "install", "--yes", "-qq", "chromium")

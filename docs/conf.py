@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
-from _extensions.addresses import Addresses  # noqa: E402
 from _extensions import inventories  # noqa: E402
+from _extensions.addresses import Addresses  # noqa: E402
 from _extensions.execution import cache_folder  # noqa: E402
 
 project = "finetune_kit"
@@ -40,8 +40,8 @@ nitpicky = True
 # Its place in transformers' own pages is another in each version.
 nitpick_ignore = [("py:class", "transformers.PreTrainedTokenizerBase")]
 
-# What a page shows depends on the packages, so outputs are kept only for as long as they are the same; a cell that fails
-# fails the build, in which nothing reaches for the network.
+# What a page shows depends on the packages, so outputs are kept only for as long as these are the same. A cell that
+# fails fails the build, in which nothing reaches for the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(cache_folder(ROOT))
@@ -64,13 +64,14 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = "finetune_kit"
 html_baseurl = site_addresses.base
 html_static_path = ["_static"]
 html_css_files = ["site.css", "cells.css"]
+html_js_files = ["site.js"]
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
 

@@ -1,1 +1,1 @@
-"""What the site needs beyond Sphinx: the order and the cache of its code, notebooks, and reference pages from the source."""
+"""What the site needs beyond Sphinx: the order and the cache of its code, notebooks, pages made from the source."""

@@ -16,7 +16,14 @@ from sphinx.application import Sphinx
 
 # Classes that public functions take and give back, although the packages do not name them.
 PASSED_AROUND = {
-    "finetune_kit": ("base_models.BaseModel", "progress.Stage", "progress.View", "prompt.Example", "recipe.TokenBudget", "splits.Splits"),
+    "finetune_kit": (
+        "base_models.BaseModel",
+        "progress.Stage",
+        "progress.View",
+        "prompt.Example",
+        "recipe.TokenBudget",
+        "splits.Splits",
+    ),
     "evals": ("extract.Extraction", "scorers.score.Score", "scorers.execution.ExecutionScore"),
 }
 # Modules that are public although the package does not give their names.
@@ -112,14 +119,18 @@ def load_what_only_types_need() -> None:
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
                 for one in node.body:
                     if isinstance(one, ast.ImportFrom) and str(one.module).startswith(_SLOW):
-                        vars(module).update({alias.name: type(alias.name, (), {"__module__": one.module}) for alias in one.names})
+                        vars(module).update(
+                            {alias.name: type(alias.name, (), {"__module__": one.module}) for alias in one.names}
+                        )
                     elif isinstance(one, ast.Import | ast.ImportFrom):
                         exec(compile(ast.Module([one], []), str(module.__file__), "exec"), vars(module))
 
 
 def _as_rst(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Code in single backticks, as our docstrings write it, becomes reStructuredText's."""
-    text = re.sub(r"(?<!`)`([^`]+)`(?!`)(\w?)", lambda one: f"``{one[1]}``" + (f"\\ {one[2]}" if one[2] else ""), "\n".join(lines))
+    text = re.sub(
+        r"(?<!`)`([^`]+)`(?!`)(\w?)", lambda one: f"``{one[1]}``" + (f"\\ {one[2]}" if one[2] else ""), "\n".join(lines)
+    )
     # Napoleon takes what stands before a colon for a type.
     text = re.sub(r"^( *(?:Returns|Yields):\n +)(?=.*: )", r"\1: ", text, flags=re.MULTILINE)
     lines[:] = text.split("\n")

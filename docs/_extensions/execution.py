@@ -1,8 +1,9 @@
 """Runs the pages in the order of the toctrees, and keeps what they showed for as long as it would be the same.
 
-Two rules make a stale output impossible. The cache's folder is named by a hash of all that a page's code may reach: the
-packages, the tested versions, these helpers. And the pages that share a run (the guide, and whatever says that it goes on
-from one of its pages) have one key together: if the code of any of them changed, or the run is gone, all of them run again.
+Two rules make a stale output impossible. The cache's folder is named by a hash of all that a page's code may reach:
+the packages, the tested versions, these helpers. And the pages that share a run (the guide, and whatever says that it
+goes on from one of its pages) have one key together: if the code of any of them changed, or the run is gone, all of
+them run again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
-from _extensions.pages import Page, pages_in_order
+from _extensions.pages import pages_in_order
 
 GUIDE = "guide"
 _MARK = "built_by_the_pages"

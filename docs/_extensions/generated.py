@@ -72,7 +72,9 @@ def statuses() -> str:
     named = {name for names, _ in said for name in re.findall(r"`(\w+)`", names)}
     if named != set(get_args(Status)):
         raise ExtensionError(f"The docstring of Verdict and Status differ in {sorted(named ^ set(get_args(Status)))}.")
-    return "\n\n".join(f"{names}\n: {' '.join(text.split())[:1].upper()}{' '.join(text.split())[1:]}" for names, text in said)
+    return "\n\n".join(
+        f"{names}\n: {' '.join(text.split())[:1].upper()}{' '.join(text.split())[1:]}" for names, text in said
+    )
 
 
 def limits() -> str:

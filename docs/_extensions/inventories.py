@@ -51,10 +51,10 @@ def refresh(file: Path = FILE) -> list[str]:
         for name, place in sorted(section["names"].items()):
             kind, _, target = name.partition(" ")
             if target in inventory.data.get(kind, {}):
-                place = inventory.data[kind][target].uri
+                lines.append(f'"{name}" = "{inventory.data[kind][target].uri}"')
             else:
                 missing.append(f"{project}: {name}")
-            lines.append(f'"{name}" = "{place}"')
+                lines.append(f'"{name}" = "{place}"')
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return missing
 
@@ -71,5 +71,8 @@ def _inventory(project: str, names: dict[str, str]) -> bytes:
 
 if __name__ == "__main__":
     gone = refresh()
-    print("\n".join(f"not in its project's inventory any more: {name}" for name in gone) or "All names are where they say.")
+    print(
+        "\n".join(f"not in its project's inventory any more: {name}" for name in gone)
+        or "All names are where they say."
+    )
     sys.exit(bool(gone))

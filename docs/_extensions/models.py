@@ -9,6 +9,7 @@ import textwrap
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -73,7 +74,7 @@ def attribute_docs(owner: type) -> dict[str, str]:
         return {}
     body = ast.parse(source).body[0].body  # type: ignore[attr-defined]
     found = {}
-    for one, after in zip(body, body[1:], strict=False):
+    for one, after in pairwise(body):
         is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and is_text:
             found[one.target.id] = " ".join(str(after.value.value).split())  # type: ignore[attr-defined]
@@ -83,7 +84,10 @@ def attribute_docs(owner: type) -> dict[str, str]:
 def kind_of(field: FieldInfo) -> str:
     """What a field may hold, in words."""
     bounds = [
-        words.format(getattr(one, name)) for one in field.metadata for name, words in _BOUNDS.items() if hasattr(one, name)
+        words.format(getattr(one, name))
+        for one in field.metadata
+        for name, words in _BOUNDS.items()
+        if hasattr(one, name)
     ]
     lengths = [one.min_length for one in field.metadata if getattr(one, "min_length", None)]
     kind = _kind(field.annotation)

@@ -51,8 +51,13 @@ class Notebooks:
         self.install = INSTALL.format(model=model, raw=addresses.raw, source=addresses.source, ref=addresses.ref)
 
     def offered(self) -> list[Page]:
-        """The pages that have a notebook; `notebook: false` in the front matter of one says that it needs the repository."""
+        """The pages that have a notebook; `notebook: false` in a front matter says that the page needs the repository."""
         return [page for page in self.pages.values() if page.code and page.front_matter.get("notebook", True)]
+
+    def _install(self, pages: Iterable[Page]) -> nbformat.NotebookNode:
+        """The first cell; `needs` in a front matter names requirements of the page, installed without dependencies."""
+        needed = dict.fromkeys(one for page in pages for one in page.front_matter.get("needs", ()))
+        return new_code_cell("\n".join([self.install, *(f"%pip install -q --no-deps {one}" for one in needed)]))
 
     def of(self, page: Page) -> nbformat.NotebookNode:
         """A page's notebook: the installation, the code of the pages that it goes on from, then the page."""
@@ -61,7 +66,7 @@ class Notebooks:
         while one.goes_on_from:
             one = self.pages[one.goes_on_from]
             before.insert(0, one)
-        cells = [new_code_cell(self.install)]
+        cells = [self._install([*before, page])]
         for one in before:
             cells.append(new_markdown_cell(f"## First, the code of “[{one.title}]({self._address(one.name)})”"))
             cells += [new_code_cell(code) for code in one.code]
@@ -72,7 +77,7 @@ class Notebooks:
         pages = [page for page in self.pages.values() if page.name.startswith(f"{folder}/")]
         if not any(page.code for page in pages):
             return None
-        return _finished([new_code_cell(self.install), *(cell for page in pages for cell in self._cells(page))])
+        return _finished([self._install(pages), *(cell for page in pages for cell in self._cells(page))])
 
     def _cells(self, page: Page) -> Iterable[nbformat.NotebookNode]:
         for cell in page.notebook().cells:

@@ -1,6 +1,6 @@
 """Puts a built site into a folder of the branch gh-pages, and pushes it: `python publish.py SITE FOLDER`.
 
-The root of the branch sends visitors to `latest/`, and `versions.json` there names every folder. Needs git and nothing else.
+The root of the branch sends visitors to `latest/`, and `versions.json` there names every folder. It needs git alone.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Site:
         program = [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-E", "-c", str(ROOT / "docs")]
         cache = ["-D", f"nb_execution_cache_path={self.folder / 'cells'}"]
         return subprocess.run(
-            [*program, *cache, str(self.source), str(self.folder / "html")], capture_output=True, text=True
+            [*program, *cache, str(self.source), str(self.folder / "html")], capture_output=True, text=True, check=False
         )
 
     def built(self) -> str:

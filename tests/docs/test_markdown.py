@@ -101,7 +101,7 @@ def laid_over(tree: dict, part: dict) -> dict:
     return merged
 
 
-# Python: it compiles, and what it imports exists. Cells run when the site is built; their imports are looked at here too.
+# Python: it compiles, and what it imports exists; so for cells too, which run only when the site is built.
 
 
 @pytest.mark.parametrize("block", named(blocks("python", "{code-cell} ipython3")))
