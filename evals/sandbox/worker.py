@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -150,11 +150,11 @@ class Worker:
         Raises:
             EvalError: If the system has no process, descriptor or user for it.
         """
-        with contextlib.ExitStack() as stack:
+        with _low_numbers_taken(), contextlib.ExitStack() as stack:
             leases = stack.enter_context(contextlib.ExitStack())
             wardens, told, theirs = [], [], []
             for _ in range(2):
-                ours, other = socket.socketpair()
+                ours, other = _blocking_pair()
                 theirs.append(stack.enter_context(other))
                 wardens.append(_Warden(stack.enter_context(ours)))
                 told.append({"control": other.fileno(), "uid": leases.enter_context(lease_of_user())})
@@ -229,7 +229,7 @@ class Worker:
         Raises:
             Cancelled: If the event was set.
         """
-        ours, other = socket.socketpair()
+        ours, other = _blocking_pair()
         with ours, other:
             jobs = [
                 ({"mode": "program"}, [_encoded(job.code)], [ours.fileno()]),
@@ -362,6 +362,24 @@ class Worker:
             if time.monotonic() > lingering:
                 break
         return [told[index] for index in range(len(wardens))]
+
+
+def _blocking_pair() -> tuple[socket.socket, socket.socket]:
+    """Return two connected sockets that wait, whatever the caller has set with `socket.setdefaulttimeout`."""
+    pair = socket.socketpair()
+    for one in pair:
+        one.settimeout(None)
+    return pair
+
+
+@contextlib.contextmanager
+def _low_numbers_taken() -> Iterator[None]:
+    """Keep descriptors 0 to 2 from what a child is given, even if the caller has closed them: there they are others."""
+    with contextlib.ExitStack() as stack:
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            stack.callback(os.close, number)
+        os.close(number)
+        yield
 
 
 def _encoded(text: str) -> bytes:
