@@ -54,7 +54,7 @@ class State:
         peer: The talk that it belongs to.
         number: Its object's place in the other side's table.
         tested: Whether the tests made the object themselves.
-        handed_back: Whether the program has given it as an answer since.
+        handed_back: Whether it has come in an answer of the program since.
         base: The mutable built-in type that its class is made from, if any.
         called: For a class, the name that the tests use for it.
     """
@@ -93,6 +93,11 @@ def note_name(value: "Any", name: str) -> None:
     """Note under which name the tests use a class of the program."""
     if isinstance(value, ClassStandIn) and id(value) in _STATES:
         _STATES[id(value)].called = name
+
+
+def note_answer(stand_in: "Any") -> None:
+    """Note that the program has answered with an object: no more than any other answer may it judge itself."""
+    _STATES[id(stand_in)].handed_back = True
 
 
 def _state(value: "Any") -> State:
@@ -374,8 +379,8 @@ class ClassStandIn(type):
     def __call__(cls, *arguments: "Any", **names_given: "Any") -> "Any":
         state = _state(cls)
         made = state.peer.ask("call", cls, arguments, names_given or None)
-        if state.peer.judges and id(made) in _STATES and isinstance(made, cls):
-            _state(made).tested = state.called[:1].isupper()
+        if state.peer.judges and isinstance(made, cls):
+            _as_tested(made, tested=state.called[:1].isupper())
         return made
 
     def __getattr__(cls, name: str) -> "Any":
@@ -519,10 +524,8 @@ def _text_of(self: "Any", what: str, *arguments: "Any") -> str:
 
 
 def _copied(self: "Any", what: str) -> "Any":
-    made = _ask(self, what)
-    if id(made) in _STATES:
-        _state(made).tested = _state(self).tested
-    return made
+    state = _state(self)
+    return _as_tested(state.peer.ask(what, self), tested=state.tested)
 
 
 def _code(self: "Any") -> "Any":
@@ -627,7 +630,7 @@ def _may_compute(self: "Any", other: "Any") -> State:
 
 def _as_tested(made: "Any", *, tested: bool) -> "Any":
     if id(made) in _STATES:
-        _state(made).tested = tested
+        _state(made).tested, _state(made).handed_back = tested, False
     return made
 
 
@@ -641,11 +644,8 @@ def _asking(what: str) -> "Callable[..., Any]":
 def _call(self: "Any", /, *arguments: "Any", **names_given: "Any") -> "Any":
     state = _state(self)
     answer = state.peer.ask("call", self, arguments, names_given or None)
-    if state.peer.judges:
-        if id(answer) in _STATES:
-            _state(answer).handed_back = True
-        elif type(answer) is bool and arguments and id(self) in _UNTESTED_METHODS:
-            state.peer.relied_on_program = True
+    if state.peer.judges and type(answer) is bool and arguments and id(self) in _UNTESTED_METHODS:
+        state.peer.relied_on_program = True
     return answer
 
 
@@ -722,7 +722,15 @@ def _await(self: "Any") -> "Any":
 def _exit(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
     answer = _ask(self, "exit", error)
     swallowed = answer if type(answer) is bool else answer is not None and bool(answer)
-    return swallowed and not _state(self).peer.is_own_assertion(error)
+    return _may_swallow(self, error) if swallowed else swallowed
+
+
+def _may_swallow(self: "Any", error: "BaseException | None") -> bool:
+    """Say whether an exception of a block of the tests may go no further; what came after it did not run."""
+    peer = _state(self).peer
+    if error is not None and peer.judges:
+        peer.relied_on_program = True
+    return not peer.is_failed_check(error)
 
 
 async def _enter_async(self: "Any") -> "Any":
@@ -731,7 +739,7 @@ async def _enter_async(self: "Any") -> "Any":
 
 async def _exit_async(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
     swallowed = _ask(self, "aexit", error)
-    return swallowed and not _state(self).peer.is_own_assertion(error)
+    return _may_swallow(self, error) if swallowed else swallowed
 
 
 async def _next_async(self: "Any") -> "Any":
