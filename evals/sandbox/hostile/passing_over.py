@@ -115,7 +115,8 @@ _DROPPED = tuple(
         (
             "a partial",
             _DROPS,
-            "from functools import partial\ndef must_be(want, x):\n    assert x == want\neach(partial(must_be, 1), [1])",
+            "from functools import partial\ndef must_be(want, x):\n    assert x == want\n"
+            "each(partial(must_be, 1), [1])",
         ),
         (
             "an object that is called",
