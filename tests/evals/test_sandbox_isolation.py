@@ -283,6 +283,30 @@ def test_memory_that_processes_share_counts_once():
     assert verdict.passed, verdict
 
 
+FILLS_TCP = """
+import socket
+def fill():
+    sent = 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(10):
+            with socket.create_connection(server.getsockname()) as out, server.accept()[0]:
+                out.setblocking(False)
+                try:
+                    while True:
+                        sent += out.send(bytes(2**16))
+                except BlockingIOError:
+                    pass
+    return sent
+"""
+
+
+def test_what_lies_in_the_buffers_of_tcp_is_little(tier):
+    if os.statvfs("/proc/sys").f_flag & os.ST_RDONLY:
+        pytest.skip("the sizes of buffers cannot be set here")
+    verdict = check(FILLS_TCP, "assert 0 < fill() < 5 * 2**20", SHORT)
+    assert verdict.status == ("passed" if tier == "full" else "forbidden"), verdict
+
+
 LEAVINGS = {
     "read-only files": """
 open("a", "w").close()

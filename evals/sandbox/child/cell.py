@@ -214,6 +214,7 @@ class FullCell(LimitedCell):
         self._warden = os.getpid()
         if self._warden != 1:
             raise OSError("the warden is not the first process of its namespace")
+        _keep_buffers_small()
         _build_root(settings)
         kernel.bring_up_loopback()
         kernel.empty_bounding_set()
@@ -295,6 +296,16 @@ def leave_namespaces(settings: Settings) -> None:
     ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+
+
+def _keep_buffers_small() -> None:
+    """Let TCP keep little in this network namespace: what lies in its buffers is counted as nobody's memory."""
+    for name, sizes in (("rmem", "4096 65536 131072"), ("wmem", "4096 16384 65536")):
+        try:
+            with open(f"/proc/sys/net/ipv4/tcp_{name}", "w") as file:
+                file.write(sizes)
+        except OSError:
+            return  # Read-only, as in a container; the machine's own bound on TCP's memory holds.
 
 
 def _build_root(settings: Settings) -> None:
