@@ -16,6 +16,7 @@ from evals.errors import EvalError
 from evals.sandbox import protections
 from evals.sandbox.child.folder import remove_tree
 from evals.sandbox.users import lease_of_user
+from evals.sandbox.worker import Worker
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHORT = Limits(cpu_seconds=1, wall_seconds=3)
@@ -401,6 +402,12 @@ def test_nothing_outlives_a_harness_that_is_killed(processes_named, nothing_is_l
         harness.wait()
     _wait_until(lambda: not processes_named(name))
     _wait_until(lambda: not os.listdir(nothing_is_left))
+
+
+def test_nothing_is_left_of_a_worker_that_ends_before_it_is_ready(tier):
+    worker = Worker(tier)
+    worker.start()
+    worker.end()
 
 
 def _wait_until(condition, seconds: float = 15) -> None:
