@@ -24,10 +24,10 @@ _NEVER = ("__build_class__", "__import__", "__name__", "__debug__", "super", "__
 def tested_builtins(tests: str, defined: "set[str]") -> "list[str]":
     """Return the built-in names that mean the program's.
 
-    None does if the tests use anything else of the program, and one does if nothing else of it is used at all. Of
-    several, a name does if every check (an `assert`, or a call of `self.assertEqual` and the like) is about its answer:
+    None does if the tests use anything else of the program, and one does if nothing else of it is used at all. Several
+    do if every check (an `assert`, or a call of `self.assertEqual` and the like) is about the answer of one of them:
     the left side of the comparison, or what is asked to be true, is a call of it, perhaps inside Python's own `list`,
-    `len` and the like, whose arguments hold no calls, comparisons and loops. It thus never gets an answer of the
+    `len` and the like, whose arguments hold no calls, comparisons and loops. They thus never get an answer of the
     program to judge. A function `check` of the tests that is given the name is as good.
 
     Args:
@@ -48,11 +48,8 @@ def tested_builtins(tests: str, defined: "set[str]") -> "list[str]":
         return candidates
     handed = {name for name in map(_handed_over, ast.walk(tree)) if name}
     subjects = [_subject(node) for node in ast.walk(tree) if asserting.is_check(node)]
-    return [
-        name
-        for name in candidates
-        if handed == {name} or (subjects and all(_asks_for(name, subject) for subject in subjects))
-    ]
+    asked = [next((name for name in candidates if _asks_for(name, subject)), "") for subject in subjects]
+    return [name for name in candidates if handed == {name} or (name in asked and all(asked))]
 
 
 def _uses_others(tree: "Any", defined: "set[str]") -> bool:

@@ -143,6 +143,8 @@ def _facts_of_class(kind: type) -> "tuple[Any, ...]":
     of_python = kind.__module__ == "builtins"
     names_told = tuple(name for name in _FORWARDED if name in seen and (of_python or name.startswith("__")))
     names_told += ("__str__",) if is_error and "__str__" in seen else ()
+    if base in _IMMUTABLE:
+        names_told += tuple(name for name in seen if not name.startswith("__") and hasattr(base, name))
     about = operations.own_names(kind)
     doc = about.get("__doc__")
     return (
@@ -270,6 +272,8 @@ def _made_class(
     for special in specials:
         if special in forwarded:
             namespace[special] = forwarded[special]
+        elif base in _IMMUTABLE and not special.startswith("__"):
+            namespace[special] = _Overridden(special)
     if "__call__" in specials and module in ("builtins", "functools"):
         namespace |= {"__doc__": _Asked("__doc__", doc), "__module__": _Asked("__module__", module)}
     if name in ("function", "method_descriptor") and module == "builtins":
@@ -349,6 +353,16 @@ class _Asked:
 
     def __get__(self, target: "Any", kind: "Any" = None) -> "Any":
         return self._of_class if target is None else _ask(target, "get", self._name)
+
+
+class _Overridden:
+    """An attribute that a built-in type has, and the class over there its own of: it is not the plain value's."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, target: "Any", kind: "Any" = None) -> "Any":
+        return _ask(kind, "get", self._name) if target is None else Remote.__getattr__(target, self._name)
 
 
 class ClassStandIn(type):

@@ -320,6 +320,21 @@ _NAMES = tuple(
             "assert max(1, 2) == 2\nassert max(3, 2) == 3",
         ),
         (
+            "its own sum, whose answer the tests keep first",
+            "def sum(*numbers):\n    total = 0\n    for number in numbers: total += number\n    return total",
+            "total = sum(1, 2, 3)\nassert total == 6",
+        ),
+        (
+            "its own sum and max, each tested",
+            "def sum(*numbers): return numbers[0] + numbers[1]\ndef max(*numbers): return -1",
+            "assert sum(1, 2) == 3\nassert max(1, 2) == -1",
+        ),
+        (
+            "a function and a variable called as modules are",
+            "def copy(xs): return [*xs]\nclass Time:\n    hour = 3\ntime = Time()",
+            "xs = [1]\nassert copy(xs) == xs and copy(xs) is not xs\nassert time.hour == 3",
+        ),
+        (
             "the tests' helper of the same name",
             "def helper(x): return x + 1\ndef add(a, b): return helper(a) + b - 1",
             "def helper(x): return 'other'\nassert add(1, 2) == 3\nassert helper(1) == 'other'",
@@ -495,6 +510,19 @@ _VALUES = tuple(
             "def next_day(d): return d + datetime.timedelta(days=1)",
             "import datetime\nassert day() == datetime.date(2024, 2, 29)\n"
             "assert next_day(day()) == datetime.date(2024, 3, 1)",
+        ),
+        (
+            "datetime in a zone",
+            "from datetime import datetime\nfrom zoneinfo import ZoneInfo\n"
+            "def noon(zone): return datetime(2020, 7, 1, 12, tzinfo=ZoneInfo(zone))",
+            "from datetime import datetime, timezone\n"
+            "assert noon('UTC') == datetime(2020, 7, 1, 12, tzinfo=timezone.utc)\n"
+            "assert noon('UTC').tzinfo.key == 'UTC'",
+        ),
+        (
+            "the type of a list of numbers",
+            "def numbers() -> list[int]: return [1]",
+            "assert numbers.__annotations__ == {'return': list[int]}",
         ),
         (
             "Path",
@@ -748,6 +776,19 @@ _CLASSES = tuple(
             "    @c.setter\n    def c(self, v):\n        if v < -273: raise ValueError('cold')\n        self._c = v",
             "t = T()\nt.c = 5\nassert t.c == 5\ntry:\n    t.c = -300\nexcept ValueError:\n    pass\nelse:\n"
             "    assert False",
+        ),
+        (
+            "a str with methods of its own",
+            "class Title(str):\n    def upper(self): return 'T:' + str.upper(self)\n"
+            "    def __len__(self): return 99\ndef title(): return Title('b')",
+            "assert Title('a').upper() == 'T:A'\nassert Title('a') == 'a' and len(Title('a')) == 99\n"
+            "assert title().upper() == 'T:B' and title().lower() == 'b'",
+        ),
+        (
+            "a named tuple with a field called count",
+            "from collections import namedtuple\nFound = namedtuple('Found', 'word count')\n"
+            "def find(text): return Found(text[0], text.count(text[0]))",
+            "assert find('aba').count == 2\nassert find('aba') == ('a', 2)\nassert Found('a', 5).count == 5",
         ),
         (
             "operators",

@@ -220,6 +220,18 @@ class Account:
     balance = property(lambda self: self)
     parts = property(lambda self: [self])
 """
+_OVERRIDING = tuple(
+    _pass_over(f"a {kind} with a wrong method of its own", code, tests)
+    for kind, code, tests in (
+        (
+            "str",
+            "class Title(str):\n    def upper(self): return 'wrong'",
+            "assert Title('a').upper() == 'A'",
+        ),
+        ("int", "class Bits(int):\n    def bit_length(self): return -1", "assert Bits(5).bit_length() == 3"),
+    )
+)
+
 _ITSELF = tuple(
     _pass_over(f"gives itself: {name}", _SELF, tests)
     for name, tests in (
@@ -235,4 +247,4 @@ _ITSELF = tuple(
     )
 )
 
-PROGRAMS: tuple[Hostile, ...] = _SWALLOWED + _DROPPED + _JUDGES + _ITSELF
+PROGRAMS: tuple[Hostile, ...] = _SWALLOWED + _DROPPED + _JUDGES + _OVERRIDING + _ITSELF
