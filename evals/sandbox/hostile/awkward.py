@@ -609,6 +609,12 @@ _VALUES = tuple(
             "assert p.x == 2",
         ),
         (
+            "random numbers with a seed that the tests set",
+            "import random\ndef roll(): return [random.randint(1, 6) for _ in range(20)]",
+            "import random\nrandom.seed(7)\nfirst = roll()\nrandom.seed(7)\nassert roll() == first\n"
+            "random.seed(a=7)\nassert [random.randint(1, 6) for _ in range(20)] == first",
+        ),
+        (
             "random numbers with a seed",
             "import random\ndef roll(seed):\n    random.seed(seed)\n    return random.randint(1, 6)",
             "import random\ngot = roll(4)\nrandom.seed(4)\nassert got == random.randint(1, 6)",
