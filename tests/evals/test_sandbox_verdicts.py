@@ -473,6 +473,7 @@ WHOLE = {
     "raises": ("print(1)\n1 / 0", b"", "exception", 1, b"1\n"),
     "does not compile": ("print(", b"", "syntax_error", 1, b""),
     "lacks a package": ("import no_such_module", b"", "missing_dependency", 1, b""),
+    "imports what only the sandbox has": ("import names", b"", "missing_dependency", 1, b""),
     "is busy": ("print(1, flush=True)\nwhile True: pass", b"", "timeout_cpu", None, b"1\n"),
     "is killed": ("import os\nos.kill(os.getpid(), 11)", b"", "crashed", None, b""),
     "waits for threads": (

@@ -31,7 +31,6 @@ _LEAVE_MS = 500
 _STARVED_FACTOR = 10
 _REAP_SECONDS = 10.0
 _CELLS = {"full": cell.FullCell, "confined": cell.ConfinedCell, "limited": cell.LimitedCell}
-_OUR_MODULES = ("kernel", "processes", "filters", "folder", "cell", "warden", "script", "launch")
 
 
 def send(control: "_socket.socket", header: "dict[str, Any]") -> None:
@@ -205,8 +204,7 @@ class Warden:
             if self._cell.settings.packages:
                 sys.path.append(self._cell.package_folder())
             sys.argv = ["solution.py"]
-            for name in _OUR_MODULES:
-                sys.modules.pop(name, None)
+            candidate.hide_this_folder()
         except BaseException as error:
             os.write(word, b"setup: " + f"{type(error).__name__}: {error}".encode()[:2000])
             os._exit(1)
