@@ -470,6 +470,8 @@ WHOLE = {
     "is main": ("if __name__ == '__main__':\n    print('main')", b"", "exited", 0, b"main\n"),
     "exits with a code": ("print(1)\nraise SystemExit(3)", b"", "exited", 3, b"1\n"),
     "exits with words": ("raise SystemExit('words')", b"", "exited", 1, b""),
+    "calls exit": ("print(1)\nexit()\nprint(2)", b"", "exited", 0, b"1\n"),
+    "calls quit with a code": ("print(1)\nquit(4)", b"", "exited", 4, b"1\n"),
     "raises": ("print(1)\n1 / 0", b"", "exception", 1, b"1\n"),
     "does not compile": ("print(", b"", "syntax_error", 1, b""),
     "lacks a package": ("import no_such_module", b"", "missing_dependency", 1, b""),

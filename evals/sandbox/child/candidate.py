@@ -52,6 +52,7 @@ def become(code: str, channel: int) -> "NoReturn":
     talk = peer.Peer(channel, judges=False)
     os.set_inheritable(channel, False)
     os.register_at_fork(after_in_child=talk.close)
+    add_exit()
     try:
         module = ModuleType(MODULE)
         failure = _run(code, module)
@@ -74,6 +75,15 @@ def hide_this_folder() -> None:
             del sys.modules[name]
     if _HERE in sys.path:
         sys.path.remove(_HERE)
+
+
+def add_exit() -> None:
+    """Give the program `exit` and `quit`, which come with the module `site` only."""
+    import builtins
+    from _sitebuiltins import Quitter
+
+    for name in ("exit", "quit"):
+        setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
 
 
 def _run(code: str, module: ModuleType) -> "tuple[str, str] | None":

@@ -66,13 +66,11 @@ def _uses_others(tree: "Any", defined: "set[str]") -> bool:
 
 
 def _imports_program(node: "Any") -> bool:
-    """Say whether a statement imports the program, or something else of it than a built-in name."""
+    """Say whether a statement imports the program, or a name of it, which then is the tests' own."""
     import ast
 
     if isinstance(node, ast.ImportFrom):
-        return node.module == _PROGRAM and any(
-            part.name != "*" and not hasattr(builtins, part.name) for part in node.names
-        )
+        return node.module == _PROGRAM and any(part.name != "*" for part in node.names)
     return isinstance(node, ast.Import) and any(part.name == _PROGRAM for part in node.names)
 
 

@@ -7,8 +7,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from evals.sandbox.child import kernel
+    from evals.sandbox.child import candidate, kernel
 else:
+    import candidate
     import kernel
 
 _FILE = "solution.py"
@@ -26,6 +27,7 @@ def become(code: str, word: int) -> "NoReturn":
     main = type(sys)("__main__")
     main.__dict__["__file__"] = _FILE
     sys.modules["__main__"] = main
+    candidate.add_exit()
     code_of_exit = 0
     try:
         compiled = compile(code, _FILE, "exec", dont_inherit=True)

@@ -189,6 +189,11 @@ _JUDGES = (
             ("a name is looked up", "g = globals().get('f') or eval('f')\nok = g(2) == 2\nassert all([ok])"),
         )
     ),
+    _pass_over(
+        "an abs of its own, where the tests import it as another",
+        "def abs(x): return 0",
+        "from solution import abs as abs_\nassert abs(abs_(-2) - 2) < 1e-9",
+    ),
     *(
         _pass_over(f"a wrong {name} that the tests {how}", code, tests)
         for name, how, code, tests in (
