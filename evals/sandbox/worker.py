@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -293,8 +294,10 @@ class Worker:
         begin = time.monotonic()
         with contextlib.ExitStack() as stack:
             nothing = stack.enter_context(open(os.devnull, "r+b", buffering=0)).fileno()
-            standard_input = stack.enter_context(_file_of(stdin)).fileno() if stdin else nothing
+            standard_input = stack.enter_context(_file_of(stdin)).fileno()
             pipes = [os.pipe(), os.pipe()]
+            for _, into in pipes:
+                os.fchmod(into, 0o622)  # So that another user may open /dev/stdout.
             reading = [stack.enter_context(open(out, "rb", buffering=0)).fileno() for out, _ in pipes]
             writing = [stack.enter_context(open(into, "wb", buffering=0)) for _, into in pipes]
             program_gets = [standard_input, *(file.fileno() for file in writing)]
@@ -387,8 +390,10 @@ def _encoded(text: str) -> bytes:
 
 
 def _file_of(data: bytes) -> Any:
-    """Return a file that holds the data, at its beginning, and has no name."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    """Return a file in memory that holds the data, at its beginning, and cannot be changed; any user may open it."""
+    descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    file = open(descriptor, "r+b")  # noqa: SIM115 (the caller closes it)
     file.write(data)
     file.seek(0)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
     return file

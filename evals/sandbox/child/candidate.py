@@ -27,7 +27,7 @@ _leave = os._exit
 _name_of_type = type.__dict__["__name__"].__get__
 
 
-class _Source:
+class Source:
     """Lets tracebacks and `inspect` find the program's lines."""
 
     def __init__(self, code: str) -> None:
@@ -88,7 +88,7 @@ def add_exit() -> None:
 
 def _run(code: str, module: ModuleType) -> "tuple[str, str] | None":
     """Run the program; return a status and a detail if it does not come to its end."""
-    module.__dict__.update(__file__=FILE, __loader__=_Source(code))
+    module.__dict__.update(__file__=FILE, __loader__=Source(code))
     sys.modules[MODULE] = module
     sys.modules["__main__"] = ModuleType("__main__")
     try:

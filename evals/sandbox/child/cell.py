@@ -333,7 +333,9 @@ def _build_root(settings: Settings) -> None:
         os.close(descriptor)
     for path, target in links.items():
         os.symlink(target, root + path)
-    for name, target in (("tmp", f"{_DISK}/tmp"), ("dev/shm", f"{_DISK}/shm"), ("dev/fd", "/proc/self/fd")):
+    standard = [(f"dev/{name}", f"/proc/self/fd/{number}") for number, name in enumerate(("stdin", "stdout", "stderr"))]
+    links_of_ours = ("tmp", f"{_DISK}/tmp"), ("dev/shm", f"{_DISK}/shm"), ("dev/fd", "/proc/self/fd")
+    for name, target in (*links_of_ours, *standard):
         os.symlink(target, f"{root}/{name}")
     uid = settings.uid if settings.uid >= 0 else _INSIDE_USER
     for name, text in (

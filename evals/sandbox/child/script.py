@@ -25,7 +25,7 @@ def become(code: str, word: int) -> "NoReturn":
     """
     leave, first = os._exit, os.getpid()
     main = type(sys)("__main__")
-    main.__dict__["__file__"] = _FILE
+    main.__dict__.update(__file__=_FILE, __loader__=candidate.Source(code))
     sys.modules["__main__"] = main
     candidate.add_exit()
     code_of_exit = 0
