@@ -4,6 +4,7 @@ from types import CodeType, CoroutineType, FunctionType, GeneratorType, MethodTy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -46,14 +47,15 @@ class Checks:
         return self._lines
 
 
-def was_passed_over(value: "Any", scope: "dict[str, Any]") -> bool:
+def were_passed_over(values: "Iterable[Any]", scope: "dict[str, Any]") -> bool:
     """Say whether something of the tests, of which nobody has made use, would have checked something.
 
     Args:
-        value: A function or another object that was given away.
+        values: Functions and other objects that were given away.
         scope: The tests' global names.
     """
-    return any(_checks_something(part, scope, set()) for part in _parts_of(value))
+    seen: set[int] = set()
+    return any(_checks_something(part, scope, seen) for value in values for part in _parts_of(value))
 
 
 def _parts_of(value: "Any") -> "list[Any]":
@@ -78,10 +80,11 @@ def _checks_something(part: "Any", scope: "dict[str, Any]", seen: "set[int]") ->
     """Say whether a function or its code holds a check, or uses a function of the tests that does."""
     from dis import get_instructions
 
-    if id(part) in seen:
-        return False
-    seen.add(id(part))
     code = part if type(part) is CodeType else part.__code__
+    key = id(part) if code.co_freevars else id(code)  # A function made again and again is looked at once.
+    if key in seen:
+        return False
+    seen.add(key)
     if any(instruction.opname == "LOAD_ASSERTION_ERROR" for instruction in get_instructions(code)):
         return True
     if any(name.lower().startswith("assert") for name in code.co_names):

@@ -192,7 +192,7 @@ def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
     failure = talk.failure or talk.failed_check
     if failure is not None:
         return _meaning(failure, talk)
-    if any(asserting.was_passed_over(value, main.__dict__) for value in [*talk.handed_over.values()]):
+    if asserting.were_passed_over([*talk.handed_over.values()], main.__dict__):
         talk.relied_on_program = True
     return Outcome("passed")
 
