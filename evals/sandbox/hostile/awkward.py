@@ -676,6 +676,12 @@ _ERRORS = tuple(
             "    assert isinstance(e.__cause__, ZeroDivisionError) or e.__cause__ is None",
         ),
         (
+            "an AssertionError of the tests that goes through it",
+            "def logged(f):\n    def wrapped(*a):\n        return f(*a)\n    return wrapped",
+            "@logged\ndef positive(x):\n    assert x > 0\n    return x\nassert positive(1) == 1\n"
+            "try:\n    positive(-1)\nexcept AssertionError:\n    pass\nelse:\n    assert False",
+        ),
+        (
             "several kinds",
             "def f(n): raise (IndexError, OSError)[n]('x')",
             "for n in range(2):\n    try:\n        f(n)\n        assert False\n    except (IndexError, OSError):\n"

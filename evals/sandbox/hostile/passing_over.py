@@ -226,7 +226,7 @@ class Account:
     parts = property(lambda self: [self])
 """
 _OVERRIDING = tuple(
-    _pass_over(f"a {kind} with a wrong method of its own", code, tests)
+    _pass_over(f"a wrong method of a class made from {kind}", code, tests)
     for kind, code, tests in (
         (
             "str",
