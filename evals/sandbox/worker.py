@@ -236,7 +236,7 @@ class Worker:
                 ({"mode": "program"}, [_encoded(job.code)], [ours.fileno()]),
                 ({"mode": "tests", "kind": job.kind}, [_encoded(job.tests)], [other.fileno()]),
             ]
-            raw = self._guarded(jobs, [ours, other], b"", limits, cancelled)
+            raw = self._guarded(jobs, [ours, other], None, limits, cancelled)
         if isinstance(raw, str):
             return Verdict("harness_error", raw, tier=self.tier)
         return verdict(raw, job, limits, self.tier)
@@ -265,7 +265,7 @@ class Worker:
         self,
         jobs: list[tuple[dict[str, Any], list[bytes], list[int]]],
         lent: list[socket.socket],
-        stdin: bytes,
+        stdin: bytes | None,
         limits: Limits,
         cancelled: threading.Event | None,
     ) -> Raw | str:
@@ -286,7 +286,7 @@ class Worker:
         self,
         jobs: list[tuple[dict[str, Any], list[bytes], list[int]]],
         lent: list[socket.socket],
-        stdin: bytes,
+        stdin: bytes | None,
         limits: Limits,
         cancelled: threading.Event | None,
     ) -> Raw:
@@ -294,7 +294,7 @@ class Worker:
         begin = time.monotonic()
         with contextlib.ExitStack() as stack:
             nothing = stack.enter_context(open(os.devnull, "r+b", buffering=0)).fileno()
-            standard_input = stack.enter_context(_file_of(stdin)).fileno()
+            standard_input = nothing if stdin is None else stack.enter_context(_file_of(stdin)).fileno()
             pipes = [os.pipe(), os.pipe()]
             for _, into in pipes:
                 os.fchmod(into, 0o622)  # So that another user may open /dev/stdout.

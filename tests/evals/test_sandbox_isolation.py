@@ -15,6 +15,7 @@ from evals import Limits, check, check_many
 from evals.errors import EvalError
 from evals.sandbox import protections
 from evals.sandbox.child.folder import remove_tree
+from evals.sandbox.child.processes import Process, memory_of
 from evals.sandbox.users import lease_of_user
 from evals.sandbox.worker import Worker
 
@@ -282,6 +283,19 @@ def test_memory_that_processes_share_counts_once():
     )
     verdict = check(code, "", Limits(memory_bytes=300 * 2**20))
     assert verdict.passed, verdict
+
+
+def test_a_process_that_has_given_its_memory_back_holds_none():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        fields = [b"0"] * 50
+        fields[21] = b"1000"  # As it was when the table was read.
+        assert memory_of({pid: Process(b"1 (x) " + b" ".join(fields))}, 1) == 0
+    finally:
+        os.waitpid(pid, 0)
 
 
 FILLS_TCP = """

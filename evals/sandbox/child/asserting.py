@@ -25,6 +25,7 @@ class Checks:
         self._tests = tests
         self._file = file
         self._lines: set[int] | None = None
+        self._blocks: list[range] = []
 
     def let_through(self, error: BaseException) -> bool:
         """Say whether an exception came out of a check, by its traceback so far."""
@@ -38,12 +39,24 @@ class Checks:
             trace = trace.tb_next
         return False
 
+    def are_skipped_by(self, error: BaseException) -> bool:
+        """Say whether checks come after the place in a `with` block of the tests where an exception left it."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename != self._file:
+            trace = trace.tb_next
+        if trace is None:
+            return False
+        line, checks = trace.tb_lineno, self._all_lines()
+        return any(line in block and any(at in block for at in checks if at > line) for block in self._blocks)
+
     def _all_lines(self) -> "set[int]":
         if self._lines is None:
             import ast
 
-            nodes: list[Any] = [node for node in ast.walk(ast.parse(self._tests)) if is_check(node)]
-            self._lines = {line for node in nodes for line in range(node.lineno, node.end_lineno + 1)}
+            nodes: list[Any] = [*ast.walk(ast.parse(self._tests))]
+            self._lines = {at for node in nodes if is_check(node) for at in range(node.lineno, node.end_lineno + 1)}
+            blocks: list[Any] = [node for node in nodes if isinstance(node, (ast.With, ast.AsyncWith))]
+            self._blocks = [range(node.lineno, node.end_lineno + 1) for node in blocks]
         return self._lines
 
 

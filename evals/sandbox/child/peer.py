@@ -69,6 +69,7 @@ class Peer:
         after_answer: Called when an answer has come, before it is used, and before a request is answered.
         expects_stop: Says whether a StopIteration that came of a request is caught right there by the tests.
         went_through_check: Says whether an exception came out of a check of the tests, and so means that it failed.
+        skips_checks: Says whether checks of the tests are left out if an exception goes no further than its block.
         failed_check: With what a check of the tests failed while the program had called them; None so far.
         handed_over: Objects of the tests that the program was given, by their `id`; not those that it has called, or
             gone through, to the end.
@@ -88,6 +89,7 @@ class Peer:
         self.after_answer: Callable[[], None] = _nothing
         self.expects_stop: Callable[[], bool] = lambda: False
         self.went_through_check: Callable[[BaseException], bool] = lambda error: False
+        self.skips_checks: Callable[[BaseException], bool] = lambda error: False
         self.failed_check: BaseException | None = None
         self.handed_over: dict[int, Any] = {}
         self.operations: dict[str, Callable[..., Any]] = {**operations.OPERATIONS}

@@ -740,9 +740,9 @@ def _exit(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
 
 
 def _may_swallow(self: "Any", error: "BaseException | None") -> bool:
-    """Say whether an exception of a block of the tests may go no further; what came after it did not run."""
+    """Say whether an exception of a block of the tests may go no further, and note it if checks came after it."""
     peer = _state(self).peer
-    if error is not None and peer.judges:
+    if error is not None and peer.skips_checks(error):
         peer.relied_on_program = True
     return not peer.is_failed_check(error)
 

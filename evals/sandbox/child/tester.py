@@ -175,7 +175,8 @@ def _outcome(tests: str, kind: str, talk: "peer.Peer") -> Outcome:
         return Outcome("exited_early", 0, "it sent junk")
     if compiled is not None:
         talk.expects_stop = lambda: _catches_stop(tests)
-        talk.went_through_check = asserting.Checks(tests, _FILE).let_through
+        checks = asserting.Checks(tests, _FILE)
+        talk.went_through_check, talk.skips_checks = checks.let_through, checks.are_skipped_by
     main = ModuleType("__main__")
     _prepare(main, tests if compiled is not None else "", value, talk)
     try:
