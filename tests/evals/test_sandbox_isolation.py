@@ -15,7 +15,6 @@ from evals import Limits, check, check_many
 from evals.errors import EvalError
 from evals.sandbox import protections
 from evals.sandbox.child.folder import remove_tree
-from evals.sandbox.child.processes import Process, memory_of
 from evals.sandbox.users import lease_of_user
 from evals.sandbox.worker import Worker
 
@@ -285,17 +284,23 @@ def test_memory_that_processes_share_counts_once():
     assert verdict.passed, verdict
 
 
+ENDED = """
+import os, sys
+sys.path.append(sys.argv[1])
+from processes import Process, memory_of
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+fields = [b"0"] * 50
+fields[21] = b"1000"  # As it was when the table was read.
+print(memory_of({pid: Process(b"1 (x) " + b" ".join(fields))}, 1))
+"""
+
+
 def test_a_process_that_has_given_its_memory_back_holds_none():
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        fields = [b"0"] * 50
-        fields[21] = b"1000"  # As it was when the table was read.
-        assert memory_of({pid: Process(b"1 (x) " + b" ".join(fields))}, 1) == 0
-    finally:
-        os.waitpid(pid, 0)
+    command = [sys.executable, "-c", ENDED, str(PROJECT / "evals" / "sandbox" / "child")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
 FILLS_TCP = """
