@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -150,11 +151,11 @@ class Worker:
         Raises:
             EvalError: If the system has no process, descriptor or user for it.
         """
-        with contextlib.ExitStack() as stack:
+        with _low_numbers_taken(), contextlib.ExitStack() as stack:
             leases = stack.enter_context(contextlib.ExitStack())
             wardens, told, theirs = [], [], []
             for _ in range(2):
-                ours, other = socket.socketpair()
+                ours, other = _blocking_pair()
                 theirs.append(stack.enter_context(other))
                 wardens.append(_Warden(stack.enter_context(ours)))
                 told.append({"control": other.fileno(), "uid": leases.enter_context(lease_of_user())})
@@ -229,13 +230,13 @@ class Worker:
         Raises:
             Cancelled: If the event was set.
         """
-        ours, other = socket.socketpair()
+        ours, other = _blocking_pair()
         with ours, other:
             jobs = [
                 ({"mode": "program"}, [_encoded(job.code)], [ours.fileno()]),
                 ({"mode": "tests", "kind": job.kind}, [_encoded(job.tests)], [other.fileno()]),
             ]
-            raw = self._guarded(jobs, [ours, other], b"", limits, cancelled)
+            raw = self._guarded(jobs, [ours, other], None, limits, cancelled)
         if isinstance(raw, str):
             return Verdict("harness_error", raw, tier=self.tier)
         return verdict(raw, job, limits, self.tier)
@@ -264,7 +265,7 @@ class Worker:
         self,
         jobs: list[tuple[dict[str, Any], list[bytes], list[int]]],
         lent: list[socket.socket],
-        stdin: bytes,
+        stdin: bytes | None,
         limits: Limits,
         cancelled: threading.Event | None,
     ) -> Raw | str:
@@ -285,7 +286,7 @@ class Worker:
         self,
         jobs: list[tuple[dict[str, Any], list[bytes], list[int]]],
         lent: list[socket.socket],
-        stdin: bytes,
+        stdin: bytes | None,
         limits: Limits,
         cancelled: threading.Event | None,
     ) -> Raw:
@@ -293,8 +294,10 @@ class Worker:
         begin = time.monotonic()
         with contextlib.ExitStack() as stack:
             nothing = stack.enter_context(open(os.devnull, "r+b", buffering=0)).fileno()
-            standard_input = stack.enter_context(_file_of(stdin)).fileno() if stdin else nothing
+            standard_input = nothing if stdin is None else stack.enter_context(_file_of(stdin)).fileno()
             pipes = [os.pipe(), os.pipe()]
+            for _, into in pipes:
+                os.fchmod(into, 0o622)  # So that another user may open /dev/stdout.
             reading = [stack.enter_context(open(out, "rb", buffering=0)).fileno() for out, _ in pipes]
             writing = [stack.enter_context(open(into, "wb", buffering=0)) for _, into in pipes]
             program_gets = [standard_input, *(file.fileno() for file in writing)]
@@ -364,13 +367,33 @@ class Worker:
         return [told[index] for index in range(len(wardens))]
 
 
+def _blocking_pair() -> tuple[socket.socket, socket.socket]:
+    """Return two connected sockets that wait, whatever the caller has set with `socket.setdefaulttimeout`."""
+    pair = socket.socketpair()
+    for one in pair:
+        one.settimeout(None)
+    return pair
+
+
+@contextlib.contextmanager
+def _low_numbers_taken() -> Iterator[None]:
+    """Keep descriptors 0 to 2 from what a child is given, even if the caller has closed them: there they are others."""
+    with contextlib.ExitStack() as stack:
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            stack.callback(os.close, number)
+        os.close(number)
+        yield
+
+
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
 def _file_of(data: bytes) -> Any:
-    """Return a file that holds the data, at its beginning, and has no name."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    """Return a file in memory that holds the data, at its beginning, and cannot be changed; any user may open it."""
+    descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    file = open(descriptor, "r+b")  # noqa: SIM115 (the caller closes it)
     file.write(data)
     file.seek(0)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
     return file

@@ -32,10 +32,12 @@ def _outcome(job: dict) -> dict:  # type: ignore[type-arg]
     program = os.fork()
     if program == 0:
         _settle(other.fileno(), None)
+        candidate.hide_this_folder()
         candidate.become(job["code"], 3)
     tests = os.fork()
     if tests == 0:
         _settle(one.fileno(), report_in)
+        candidate.hide_this_folder()
         tester.become(job["tests"], job.get("kind", "asserts"), 3, 4)
     one.close()
     other.close()

@@ -16,6 +16,7 @@ from evals.errors import EvalError
 from evals.sandbox import protections
 from evals.sandbox.child.folder import remove_tree
 from evals.sandbox.users import lease_of_user
+from evals.sandbox.worker import Worker
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHORT = Limits(cpu_seconds=1, wall_seconds=3)
@@ -283,6 +284,49 @@ def test_memory_that_processes_share_counts_once():
     assert verdict.passed, verdict
 
 
+ENDED = """
+import os, sys
+sys.path.append(sys.argv[1])
+from processes import Process, memory_of
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+fields = [b"0"] * 50
+fields[21] = b"1000"  # As it was when the table was read.
+print(memory_of({pid: Process(b"1 (x) " + b" ".join(fields))}, 1))
+"""
+
+
+def test_a_process_that_has_given_its_memory_back_holds_none():
+    command = [sys.executable, "-c", ENDED, str(PROJECT / "evals" / "sandbox" / "child")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+FILLS_TCP = """
+import socket
+def fill():
+    sent = 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(10):
+            with socket.create_connection(server.getsockname()) as out, server.accept()[0]:
+                out.setblocking(False)
+                try:
+                    while True:
+                        sent += out.send(bytes(2**16))
+                except BlockingIOError:
+                    pass
+    return sent
+"""
+
+
+def test_what_lies_in_the_buffers_of_tcp_is_little(tier):
+    if os.statvfs("/proc/sys").f_flag & os.ST_RDONLY:
+        pytest.skip("the sizes of buffers cannot be set here")
+    verdict = check(FILLS_TCP, "assert 0 < fill() < 5 * 2**20", SHORT)
+    assert verdict.status == ("passed" if tier == "full" else "forbidden"), verdict
+
+
 LEAVINGS = {
     "read-only files": """
 open("a", "w").close()
@@ -377,6 +421,12 @@ def test_nothing_outlives_a_harness_that_is_killed(processes_named, nothing_is_l
         harness.wait()
     _wait_until(lambda: not processes_named(name))
     _wait_until(lambda: not os.listdir(nothing_is_left))
+
+
+def test_nothing_is_left_of_a_worker_that_ends_before_it_is_ready(tier):
+    worker = Worker(tier)
+    worker.start()
+    worker.end()
 
 
 def _wait_until(condition, seconds: float = 15) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from evals.sandbox.judge import verdict as verdict_of
 from evals.sandbox.verdict import STATUSES, TIERS
 from evals.sandbox.worker import Raw
 
+PROJECT = Path(__file__).resolve().parents[2]
 ADD = "def add(a, b):\n    return a + b\n"
 TESTS = "assert add(1, 2) == 3"
 SHORT = Limits(cpu_seconds=1, wall_seconds=3)
@@ -467,9 +470,27 @@ WHOLE = {
     "is main": ("if __name__ == '__main__':\n    print('main')", b"", "exited", 0, b"main\n"),
     "exits with a code": ("print(1)\nraise SystemExit(3)", b"", "exited", 3, b"1\n"),
     "exits with words": ("raise SystemExit('words')", b"", "exited", 1, b""),
+    "opens its standard streams by name": (
+        "with open('/dev/stdin') as given, open('/dev/stdout', 'w') as out:\n    out.write(given.read())",
+        b"hello\n",
+        "exited",
+        0,
+        b"hello\n",
+    ),
+    "opens an empty input by name": ("print(len(open('/dev/stdin').read()))", b"", "exited", 0, b"0\n"),
+    "shows its own source": (
+        "import inspect\ndef f(): return 1\nprint(inspect.getsource(f))",
+        b"",
+        "exited",
+        0,
+        b"def f(): return 1\n\n",
+    ),
+    "calls exit": ("print(1)\nexit()\nprint(2)", b"", "exited", 0, b"1\n"),
+    "calls quit with a code": ("print(1)\nquit(4)", b"", "exited", 4, b"1\n"),
     "raises": ("print(1)\n1 / 0", b"", "exception", 1, b"1\n"),
     "does not compile": ("print(", b"", "syntax_error", 1, b""),
     "lacks a package": ("import no_such_module", b"", "missing_dependency", 1, b""),
+    "imports what only the sandbox has": ("import names", b"", "missing_dependency", 1, b""),
     "is busy": ("print(1, flush=True)\nwhile True: pass", b"", "timeout_cpu", None, b"1\n"),
     "is killed": ("import os\nos.kill(os.getpid(), 11)", b"", "crashed", None, b""),
     "waits for threads": (
@@ -559,3 +580,40 @@ def test_the_harness_keeps_its_own_signal_handlers_and_folder():
     check("x = 1", "")
     assert [signal.getsignal(number) for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGXCPU)] == before
     assert os.getcwd() == folder
+
+
+UNUSUAL_CALLERS = {
+    "ignores SIGCHLD": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+    "ignores SIGINT": "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+    "blocks every signal": "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+    "has a default timeout of sockets": "socket.setdefaulttimeout(0.001)",
+    "has closed its standard streams": "os.closerange(0, 3)",
+    "is in a folder that is gone": "here = tempfile.mkdtemp(); os.chdir(here); os.rmdir(here)",
+    "has few descriptors": "resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))",
+}
+CALL = """
+import os, resource, signal, socket, sys, tempfile
+sys.path.insert(0, {project!r})
+from evals.sandbox import check_many
+{setup}
+jobs = [
+    ("import subprocess\\ndef code(): return subprocess.run(['/bin/false']).returncode", "assert code() == 1"),
+    ("import os\\ndef fall(): os.abort()", "fall()"),
+    (
+        "import signal\\ndef stop():\\n    try: signal.raise_signal(signal.SIGINT)\\n"
+        "    except KeyboardInterrupt: return 3",
+        "assert stop() == 3",
+    ),
+]
+found = [verdict.status for verdict in check_many(jobs, workers=1)]
+with open({answer!r}, "w") as file:
+    file.write(" ".join(found))
+"""
+
+
+@pytest.mark.parametrize("setup", UNUSUAL_CALLERS.values(), ids=UNUSUAL_CALLERS)
+def test_what_is_unusual_about_the_caller_does_not_change_the_verdicts(setup, tmp_path):
+    answer = tmp_path / "answer"
+    code = CALL.format(project=str(PROJECT), setup=setup, answer=str(answer))
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+    assert answer.read_text() == "passed crashed passed"

@@ -27,7 +27,7 @@ _leave = os._exit
 _name_of_type = type.__dict__["__name__"].__get__
 
 
-class _Source:
+class Source:
     """Lets tracebacks and `inspect` find the program's lines."""
 
     def __init__(self, code: str) -> None:
@@ -52,7 +52,7 @@ def become(code: str, channel: int) -> "NoReturn":
     talk = peer.Peer(channel, judges=False)
     os.set_inheritable(channel, False)
     os.register_at_fork(after_in_child=talk.close)
-    hide_this_folder()
+    add_exit()
     try:
         module = ModuleType(MODULE)
         failure = _run(code, module)
@@ -77,9 +77,18 @@ def hide_this_folder() -> None:
         sys.path.remove(_HERE)
 
 
+def add_exit() -> None:
+    """Give the program `exit` and `quit`, which come with the module `site` only."""
+    import builtins
+    from _sitebuiltins import Quitter
+
+    for name in ("exit", "quit"):
+        setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
+
+
 def _run(code: str, module: ModuleType) -> "tuple[str, str] | None":
     """Run the program; return a status and a detail if it does not come to its end."""
-    module.__dict__.update(__file__=FILE, __loader__=_Source(code))
+    module.__dict__.update(__file__=FILE, __loader__=Source(code))
     sys.modules[MODULE] = module
     sys.modules["__main__"] = ModuleType("__main__")
     try:

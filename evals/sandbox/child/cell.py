@@ -210,6 +210,7 @@ class FullCell(LimitedCell):
         self._warden = os.getpid()
         if self._warden != 1:
             raise OSError("the warden is not the first process of its namespace")
+        own_root.keep_buffers_small()
         own_root.build(settings)
         kernel.bring_up_loopback()
         kernel.empty_bounding_set()

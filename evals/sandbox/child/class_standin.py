@@ -4,8 +4,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from evals.sandbox.child import object_standin, operations, states
+    from evals.sandbox.child import deciding, object_standin, operations, states
 else:
+    import deciding
     import object_standin
     import operations
     import states
@@ -52,8 +53,8 @@ class ClassStandIn(type):
     def __call__(cls, *arguments: "Any", **names_given: "Any") -> "Any":
         state = states.state_of(cls)
         made = state.peer.ask("call", cls, arguments, names_given or None)
-        if state.peer.judges and states.is_stand_in(made) and isinstance(made, cls):
-            states.state_of(made).tested = state.called[:1].isupper()
+        if state.peer.judges and isinstance(made, cls):
+            deciding.as_tested(made, tested=state.called[:1].isupper())
         return made
 
     def __getattr__(cls, name: str) -> "Any":

@@ -55,7 +55,7 @@ def computing(what: str) -> "Callable[[Any, Any], Any]":
 
     def compute(self: "Any", other: "Any", *rest: "Any") -> "Any":
         state = _may_compute(self, other)
-        return _as_tested(state.peer.ask(what, self, other, *rest), tested=state.tested)
+        return as_tested(state.peer.ask(what, self, other, *rest), tested=state.tested)
 
     return compute
 
@@ -65,7 +65,7 @@ def computing_reflected(what: str) -> "Callable[[Any, Any], Any]":
 
     def compute(self: "Any", other: "Any") -> "Any":
         state = _may_compute(self, other)
-        return _as_tested(state.peer.ask(what, other, self), tested=state.tested)
+        return as_tested(state.peer.ask(what, other, self), tested=state.tested)
 
     return compute
 
@@ -77,9 +77,11 @@ def _may_compute(self: "Any", other: "Any") -> "states.State":
     return _may_decide(self, other, "compute with")
 
 
-def _as_tested(made: "Any", *, tested: bool) -> "Any":
+def as_tested(made: "Any", *, tested: bool) -> "Any":
+    """Take what came of an operation for an object that the tests made themselves, or for one that they did not."""
     if states.is_stand_in(made):
-        states.state_of(made).tested = tested
+        state = states.state_of(made)
+        state.tested, state.handed_back = tested, False
     return made
 
 
@@ -103,6 +105,14 @@ def contains(self: "Any", value: "Any") -> "Any":
     if state.peer.judges and (state.handed_back or states.is_stand_in(value)):
         state.peer.relied_on_program = True
     return states.ask(self, "contains", value)
+
+
+def may_swallow(self: "Any", error: "BaseException | None") -> bool:
+    """Say whether an exception of a block of the tests may go no further, and note it if checks came after it."""
+    peer = states.state_of(self).peer
+    if error is not None and peer.skips_checks(error):
+        peer.relied_on_program = True
+    return not peer.is_failed_check(error)
 
 
 def by_value(name: str, forward: "Callable[..., Any]") -> "Callable[..., Any]":

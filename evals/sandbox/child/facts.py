@@ -52,6 +52,8 @@ def _facts_of_class(kind: type) -> "tuple[Any, ...]":
         name for name in special_methods.FORWARDED if name in seen and (of_python or name.startswith("__"))
     )
     names_told += ("__str__",) if is_error and "__str__" in seen else ()
+    if base in operations.IMMUTABLE:
+        names_told += tuple(name for name in seen if not name.startswith("__") and hasattr(base, name))
     about = operations.own_names(kind)
     doc = about.get("__doc__")
     return (

@@ -57,6 +57,8 @@ _REFUSED = {
 }  # fmt: skip
 # glibc falls back to calls that the filter can see through.
 _NOT_THERE = {"clone3": (435, 435)}
+# A watch tells what happens to files that Landlock hides.
+_REFUSED_BESIDE_OTHERS = {"inotify_add_watch": (254, 27)}
 _CLONE, _SOCKET, _IOCTL, _PRLIMIT, _PERSONALITY = (56, 220), (41, 198), (16, 29), (302, 261), (135, 92)
 _SOCKETPAIR = (53, 199)
 _NEW_NAMESPACES = (
@@ -64,6 +66,7 @@ _NEW_NAMESPACES = (
     | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
 )  # fmt: skip
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_BIT_OF_DATAGRAMS = 2  # Set in SOCK_DGRAM and SOCK_RAW, not in SOCK_STREAM and SOCK_SEQPACKET.
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
@@ -108,12 +111,22 @@ class SystemCallFilter:
         ]
         if machine == "x86_64":
             code += [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
-        for names, number in ((_REFUSED, _EPERM), (_NOT_THERE, _ENOSYS)):
+        refused = _REFUSED if own_network else {**_REFUSED, **_REFUSED_BESIDE_OTHERS}
+        for names, number in ((refused, _EPERM), (_NOT_THERE, _ENOSYS)):
             for numbers in names.values():
                 if numbers[here] >= 0:
                     code += [(_EQUAL, 0, 1, numbers[here]), (_RETURN, 0, 0, _ERRNO | number)]
         families = [_AF_UNIX, _AF_INET, _AF_INET6] if own_network else []
         code += _unless_first_argument(_SOCKET[here], families)
+        if not own_network:
+            # A socket for datagrams that has its partner may still be turned to any other that has a path.
+            code += [
+                (_EQUAL, 0, 4, _SOCKETPAIR[here]),
+                (_LOAD, 0, 0, _FIRST_ARGUMENT + 8),
+                (_ANY_BIT, 0, 1, _BIT_OF_DATAGRAMS),
+                (_RETURN, 0, 0, _ERRNO | _EPERM),
+                (_LOAD, 0, 0, _NUMBER),
+            ]
         code += _unless_first_argument(_SOCKETPAIR[here], [_AF_UNIX])
         # prlimit of itself only; personality only to ask for it.
         code += _unless_first_argument(_PRLIMIT[here], [0])

@@ -1,5 +1,6 @@
 """The first process of a worker: forks the two wardens from one clean interpreter, and waits for their end."""
 
+import _signal
 import _socket
 import gc
 import importlib
@@ -27,6 +28,7 @@ _WARM = (
 def main() -> "NoReturn":
     """Start the wardens that the first argument, a JSON object, describes; never returns."""
     told = json.loads(sys.argv[1])
+    _forget_signal_settings()
     for name in _WARM:
         importlib.import_module(name)
     os.umask(0o022)
@@ -46,6 +48,14 @@ def main() -> "NoReturn":
             os.wait()
         except ChildProcessError:
             os._exit(0)
+
+
+def _forget_signal_settings() -> None:
+    """Take signals as any fresh process does, whatever the harness ignores or blocks, which would be inherited."""
+    numbers = _signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP, _signal.SIGPIPE, _signal.SIGXFSZ}
+    for number in numbers:  # Python itself ignores the last two.
+        _signal.signal(number, _signal.default_int_handler if number == _signal.SIGINT else _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _serve(told: "dict[str, Any]", one: "dict[str, Any]") -> "NoReturn":

@@ -12,7 +12,9 @@ _NUMPY_KINDS = "?bhilqpBHILQPefdgFDGSUMm"  # Every plain element type; those tha
 
 
 def _zone_is_plain(value: "Any") -> bool:
-    return value.tzinfo is None or type(value.tzinfo) is sys.modules["datetime"].timezone
+    kind = type(value.tzinfo)
+    known = ("datetime", "timezone"), ("zoneinfo", "ZoneInfo")
+    return value.tzinfo is None or any(kind is getattr(sys.modules.get(module), name, None) for module, name in known)
 
 
 def _array_apart(value: "Any") -> "tuple[Any, ...] | None":
@@ -52,6 +54,12 @@ _READ: "dict[tuple[str, str], tuple[Callable[[Any], Any], Callable[..., Any]]]" 
         lambda module, *parts: module.timedelta(*parts),
     ),
     ("datetime", "timezone"): (lambda x: x.__getinitargs__(), lambda module, *parts: module.timezone(*parts)),
+    # Only zones that have a name can be found again.
+    ("zoneinfo", "ZoneInfo"): (lambda x: x.key and (x.key,), lambda module, key: module.ZoneInfo(key)),
+    ("types", "GenericAlias"): (
+        lambda x: (x.__origin__, x.__args__),
+        lambda module, origin, arguments: module.GenericAlias(origin, arguments),
+    ),
     ("decimal", "Decimal"): (lambda x: (str(x),), lambda module, text: module.Decimal(text)),
     ("fractions", "Fraction"): (
         lambda x: (x._numerator, x._denominator),

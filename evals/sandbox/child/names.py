@@ -52,6 +52,11 @@ _NAMEABLE = (BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDes
 _NEVER = ("__main__", "solution", "builtins.__main__")
 
 
+def is_pure_module(name: str) -> bool:
+    """Say whether a module of this name does no more than compute, so that the tests may have it themselves."""
+    return name in _PURE_MODULES
+
+
 def shared_name(value: "Any") -> str:
     """Return the name of a type or function that either side may name; empty for anything else."""
     name = _NAME_OF.get(id(value))

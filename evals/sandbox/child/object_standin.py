@@ -88,10 +88,7 @@ def _text_of(self: "Any", what: str, *arguments: "Any") -> str:
 
 
 def _copied(self: "Any", what: str) -> "Any":
-    made = states.ask(self, what)
-    if states.is_stand_in(made):
-        states.state_of(made).tested = states.state_of(self).tested
-    return made
+    return deciding.as_tested(states.ask(self, what), tested=states.state_of(self).tested)
 
 
 def _code(self: "Any") -> "Any":

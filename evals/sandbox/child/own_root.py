@@ -41,6 +41,16 @@ def leave_namespaces(settings: "Settings") -> None:
             file.write(text)
 
 
+def keep_buffers_small() -> None:
+    """Let TCP keep little in this network namespace: what lies in its buffers is counted as nobody's memory."""
+    for name, sizes in (("rmem", "4096 65536 131072"), ("wmem", "4096 16384 65536")):
+        try:
+            with open(f"/proc/sys/net/ipv4/tcp_{name}", "w") as file:
+                file.write(sizes)
+        except OSError:
+            return  # Read-only, as in a container; the machine's own bound on TCP's memory holds.
+
+
 def build(settings: "Settings") -> None:
     """Make a root that holds the system's programs, the interpreter and the offered packages, all read-only.
 
@@ -70,7 +80,9 @@ def build(settings: "Settings") -> None:
         os.close(descriptor)
     for path, target in links.items():
         os.symlink(target, root + path)
-    for name, target in (("tmp", f"{DISK}/tmp"), ("dev/shm", f"{DISK}/shm"), ("dev/fd", "/proc/self/fd")):
+    standard = [(f"dev/{name}", f"/proc/self/fd/{number}") for number, name in enumerate(("stdin", "stdout", "stderr"))]
+    links_of_ours = ("tmp", f"{DISK}/tmp"), ("dev/shm", f"{DISK}/shm"), ("dev/fd", "/proc/self/fd")
+    for name, target in (*links_of_ours, *standard):
         os.symlink(target, f"{root}/{name}")
     uid = settings.uid if settings.uid >= 0 else _INSIDE_USER
     for name, text in (

@@ -11,7 +11,6 @@ The side of the tests judges: it takes only values from the other, and lets the 
 import os
 import struct
 from _thread import RLock
-from types import FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +64,11 @@ class Peer:
         before_request: Called before anything is asked.
         after_answer: Called when an answer has come, before it is used, and before a request is answered.
         expects_stop: Says whether a StopIteration that came of a request is caught right there by the tests.
-        failed_assertion: An assertion of the tests that failed while the program had called them; None so far.
-        handed_over: Functions of the tests that the program was given and has not called yet, by their `id`.
+        went_through_check: Says whether an exception came out of a check of the tests, and so means that it failed.
+        skips_checks: Says whether checks of the tests are left out if an exception goes no further than its block.
+        failed_check: With what a check of the tests failed while the program had called them; None so far.
+        handed_over: Objects of the tests that the program was given, by their `id`; not those that it has called, or
+            gone through, to the end.
     """
 
     def __init__(self, channel: int, *, judges: bool) -> None:
@@ -82,7 +84,9 @@ class Peer:
         self.before_request: Callable[[], None] = _nothing
         self.after_answer: Callable[[], None] = _nothing
         self.expects_stop: Callable[[], bool] = lambda: False
-        self.failed_assertion: BaseException | None = None
+        self.went_through_check: Callable[[BaseException], bool] = lambda error: False
+        self.skips_checks: Callable[[BaseException], bool] = lambda error: False
+        self.failed_check: BaseException | None = None
         self.handed_over: dict[int, Any] = {}
         self.operations: dict[str, Callable[..., Any]] = {**operations.OPERATIONS}
         self._channel = channel
@@ -143,13 +147,18 @@ class Peer:
                     # Let through, it would end a loop of the tests before all was tested.
                     value = RuntimeError(f"it raised {type(value).__name__}")
                     self._raised.append(value)
+                elif value is self.failed_check:
+                    self.failed_check = None  # It was not swallowed: the tests have it again.
                 elif states.is_stand_in(value):
                     self._raised.append(value)
                 raise value
 
-    def is_own_assertion(self, error: "Any") -> bool:
-        """Say whether an exception is an assertion of the tests that failed, on the side of the tests."""
-        return self.judges and isinstance(error, AssertionError) and not self.is_from_there(error)
+    def is_failed_check(self, error: "Any") -> bool:
+        """Say whether an exception means that a check of the tests failed, on the side of the tests."""
+        if not self.judges or not isinstance(error, BaseException):
+            return False
+        own = isinstance(error, AssertionError) and not self.is_from_there(error)
+        return own or self.went_through_check(error)
 
     def is_from_there(self, error: "BaseException | None") -> bool:
         """Say whether an exception was raised by the other side."""
@@ -228,17 +237,17 @@ class Peer:
         value: Any
         try:
             what, *arguments = request
-            if self.judges and what == "call":
-                self.handed_over.pop(id(arguments[0]), None)
             value = self.operations[what](*arguments)
+            if self.judges and (what in ("call", "await") or (what in ("next", "send", "throw") and not value[0])):
+                self.handed_over.pop(id(arguments[0]), None)
         except (Lost, Refused, Oversized):
             raise
         except BaseException as error:
             if isinstance(error, MemoryError) and not self.judges:
                 kernel.use_spare_memory()
-            if self.is_own_assertion(error):
+            if self.is_failed_check(error):
                 # The program may swallow it; the tests have failed all the same.
-                self.failed_assertion = self.failed_assertion or error
+                self.failed_check = self.failed_check or error
             kind, value = _RAISED, error
         with self._lock:  # Another thread of the program may be asking.
             given = {id(mutable): place for place, mutable in enumerate(mutables)}
@@ -280,7 +289,7 @@ class Peer:
         if number is None:
             number = self._number_of[id(value)] = len(self._table)
             self._table.append(value)
-            if self.judges and type(value) is FunctionType:
+            if self.judges:
                 self.handed_over[id(value)] = value
         if number in self._told:
             return wire.Handle(number, is_yours=False)
@@ -294,7 +303,9 @@ class Peer:
             if type(handle.facts) is not tuple:
                 raise wire.Broken("an object that nothing is known of")
             self._stand_ins[handle.number] = standin.make(self, handle.number, handle.facts)
-        return self._stand_ins[handle.number]
+        stand_in = self._stand_ins[handle.number]
+        states.note_answer(stand_in)
+        return stand_in
 
     def stands_for(self, number: int, stand_in: "Any") -> None:
         """Take an object of this side as the stand-in for one of the other's."""

@@ -87,11 +87,13 @@ def _proportional(pid: int, resident: int) -> int:
             for line in file:
                 if line.startswith(b"Pss:"):
                     return int(line.split()[1]) * 1024
+            return 0  # It has given its memory back, and is about to end.
+    except ProcessLookupError:
+        return 0
     except FileNotFoundError:
         return 0 if not os.path.exists(f"/proc/{pid}") else resident
     except OSError:
-        pass
-    return resident
+        return resident
 
 
 def seconds_waited_for_a_core(pids: "list[int]") -> float:

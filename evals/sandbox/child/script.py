@@ -7,8 +7,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from evals.sandbox.child import kernel
+    from evals.sandbox.child import candidate, kernel
 else:
+    import candidate
     import kernel
 
 _FILE = "solution.py"
@@ -24,8 +25,9 @@ def become(code: str, word: int) -> "NoReturn":
     """
     leave, first = os._exit, os.getpid()
     main = type(sys)("__main__")
-    main.__dict__["__file__"] = _FILE
+    main.__dict__.update(__file__=_FILE, __loader__=candidate.Source(code))
     sys.modules["__main__"] = main
+    candidate.add_exit()
     code_of_exit = 0
     try:
         compiled = compile(code, _FILE, "exec", dont_inherit=True)

@@ -22,11 +22,8 @@ def _asking(what: str) -> "Callable[..., Any]":
 def _call(self: "Any", /, *arguments: "Any", **names_given: "Any") -> "Any":
     state = states.state_of(self)
     answer = state.peer.ask("call", self, arguments, names_given or None)
-    if state.peer.judges:
-        if states.is_stand_in(answer):
-            states.state_of(answer).handed_back = True
-        elif type(answer) is bool and arguments and id(self) in deciding.UNTESTED_METHODS:
-            state.peer.relied_on_program = True
+    if state.peer.judges and type(answer) is bool and arguments and id(self) in deciding.UNTESTED_METHODS:
+        state.peer.relied_on_program = True
     return answer
 
 
@@ -84,7 +81,7 @@ def _await(self: "Any") -> "Any":
 def _exit(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
     answer = states.ask(self, "exit", error)
     swallowed = answer if type(answer) is bool else answer is not None and bool(answer)
-    return swallowed and not states.state_of(self).peer.is_own_assertion(error)
+    return deciding.may_swallow(self, error) if swallowed else swallowed
 
 
 async def _enter_async(self: "Any") -> "Any":
@@ -93,7 +90,7 @@ async def _enter_async(self: "Any") -> "Any":
 
 async def _exit_async(self: "Any", kind: "Any", error: "Any", trace: "Any") -> "Any":
     swallowed = states.ask(self, "aexit", error)
-    return swallowed and not states.state_of(self).peer.is_own_assertion(error)
+    return deciding.may_swallow(self, error) if swallowed else swallowed
 
 
 async def _next_async(self: "Any") -> "Any":

@@ -104,6 +104,8 @@ def _made_class(
     for special in specials:
         if special in forwarded:
             namespace[special] = forwarded[special]
+        elif base in operations.IMMUTABLE and not special.startswith("__"):
+            namespace[special] = _Overridden(special)
     if "__call__" in specials and module in ("builtins", "functools"):
         namespace |= {"__doc__": _Asked("__doc__", doc), "__module__": _Asked("__module__", module)}
     if name in ("function", "method_descriptor") and module == "builtins":
@@ -183,3 +185,13 @@ class _Asked:
 
     def __get__(self, target: "Any", kind: "Any" = None) -> "Any":
         return self._of_class if target is None else states.ask(target, "get", self._name)
+
+
+class _Overridden:
+    """An attribute that a built-in type has, and the class over there its own of: it is not the plain value's."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, target: "Any", kind: "Any" = None) -> "Any":
+        return states.ask(kind, "get", self._name) if target is None else Remote.__getattr__(target, self._name)

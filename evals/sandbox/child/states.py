@@ -17,7 +17,7 @@ class State:
         peer: The talk that it belongs to.
         number: Its object's place in the other side's table.
         tested: Whether the tests made the object themselves.
-        handed_back: Whether the program has given it as an answer since.
+        handed_back: Whether it has come in an answer of the program since.
         base: The mutable built-in type that its class is made from, if any.
         called: For a class, the name that the tests use for it.
     """
@@ -59,6 +59,11 @@ def state_of(value: "Any") -> State:
 def remember(value: "Any", state: State) -> None:
     """Take an object as a stand-in from now on."""
     _STATES[id(value)] = state
+
+
+def note_answer(stand_in: "Any") -> None:
+    """Note that the program has answered with an object: no more than any other answer may it judge itself."""
+    _STATES[id(stand_in)].handed_back = True
 
 
 def ask(target: "Any", what: str, *arguments: "Any") -> "Any":

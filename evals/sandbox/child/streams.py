@@ -1,10 +1,11 @@
-"""What the tests do to their standard streams holds for the program too.
+"""What the tests do to their standard streams, and to the seed of `random`, holds for the program too.
 
 Tests that catch what is printed, or that put something in place of standard input or of `input`, do so in their own
 process. Before each request and after each answer, the program's process is made to follow.
 """
 
 import builtins
+import random
 import sys
 from io import StringIO
 
@@ -29,6 +30,12 @@ class Followed:
         self._catches = False
         self._busy = False
         talk.before_request, talk.after_answer = self._before, self._after
+        self._seed_here = random.seed
+        random.seed = self._seed
+
+    def _seed(self, *seed: "Any", **named: "Any") -> None:
+        self._seed_here(*seed, **named)
+        self._talk.ask("seed", seed, named)
 
     def _before(self) -> None:
         if self._busy:
@@ -79,4 +86,7 @@ def operations() -> "dict[str, Callable[..., Any]]":
     def ask_by(function: "Any") -> None:
         builtins.input = usual["prompt"] if function is None else function
 
-    return {"printed": printed, "shown": shown, "stdin": read_from, "input": ask_by}
+    def seed(arguments: "tuple[Any, ...]", named: "dict[str, Any]") -> None:
+        random.seed(*arguments, **named)
+
+    return {"printed": printed, "shown": shown, "stdin": read_from, "input": ask_by, "seed": seed}

@@ -71,7 +71,7 @@ class Warden:
     """Runs the jobs that come over one socket, until it ends."""
 
     def __init__(self, control: "_socket.socket", settings: "cell.Settings", limits: "dict[str, float]") -> None:
-        """Make the cell and tell the harness; `failed` and the reason where it cannot be made."""
+        """Make the cell; tell the harness `failed` and the reason where it cannot be made."""
         self._control = control
         self._limits = limits
         try:
@@ -80,12 +80,12 @@ class Warden:
         except BaseException as error:
             send(control, {"failed": f"{type(error).__name__}: {error}"})
             os._exit(1)
-        version = cell.filters.landlock_version() if settings.tier != "limited" else 0
-        send(control, {"ready": True, "landlock": version})
+        self._landlock = cell.filters.landlock_version() if settings.tier != "limited" else 0
 
     def serve(self) -> "NoReturn":
-        """Run jobs until the harness ends; never returns."""
+        """Tell the harness that the cell is there, and run jobs until it ends; never returns."""
         try:
+            send(self._control, {"ready": True, "landlock": self._landlock})
             while (frame := receive(self._control)) is not None:
                 header, parts, descriptors = frame
                 if "stop" in header:
@@ -100,6 +100,7 @@ class Warden:
             send(self._control, {"failed": f"{type(error).__name__}: {error}"})
         finally:
             self._cell.kill_all()
+            self._reap()  # What is not dead yet may still write where the cell is being removed.
             self._cell.end()
             os._exit(0)
 
@@ -162,13 +163,20 @@ class Warden:
             if reason := watch.look():
                 return reason
 
-    def _reap(self, pid: int) -> "tuple[int, int]":
-        """Wait for all processes; return the program's wait status, and the most memory that one of them held."""
+    def _reap(self, pid: int = 0) -> "tuple[int, int]":
+        """Wait for all processes, which were told to end.
+
+        Args:
+            pid: The program's own process, if it is not known to have ended.
+
+        Returns:
+            The program's wait status, -1 if there is none, and the most memory that one of them held.
+        """
         status, peak = -1, 0
         end = time.monotonic() + _REAP_SECONDS
         while True:
             try:
-                which, how, usage = os.wait4(-1, 0 if status < 0 else os.WNOHANG)
+                which, how, usage = os.wait4(-1, 0 if pid and status < 0 else os.WNOHANG)
             except ChildProcessError:
                 return status, peak
             if which == 0:
@@ -196,6 +204,7 @@ class Warden:
             if self._cell.settings.packages:
                 sys.path.append(self._cell.package_folder())
             sys.argv = ["solution.py"]
+            candidate.hide_this_folder()
         except BaseException as error:
             os.write(word, b"setup: " + f"{type(error).__name__}: {error}".encode()[:2000])
             os._exit(1)
@@ -212,7 +221,6 @@ class Warden:
             candidate.become(texts[0], given[3])
         if mode == "tests":
             tester.become(texts[0], header["kind"], given[3], word)
-        candidate.hide_this_folder()
         script.become(texts[0], word)
 
 

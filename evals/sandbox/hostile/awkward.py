@@ -320,6 +320,21 @@ _NAMES = tuple(
             "assert max(1, 2) == 2\nassert max(3, 2) == 3",
         ),
         (
+            "its own sum, whose answer the tests keep first",
+            "def sum(*numbers):\n    total = 0\n    for number in numbers: total += number\n    return total",
+            "total = sum(1, 2, 3)\nassert total == 6",
+        ),
+        (
+            "its own sum and max, each tested",
+            "def sum(*numbers): return numbers[0] + numbers[1]\ndef max(*numbers): return -1",
+            "assert sum(1, 2) == 3\nassert max(1, 2) == -1",
+        ),
+        (
+            "a function and a variable called as modules are",
+            "def copy(xs): return [*xs]\nclass Time:\n    hour = 3\ntime = Time()",
+            "xs = [1]\nassert copy(xs) == xs and copy(xs) is not xs\nassert time.hour == 3",
+        ),
+        (
             "the tests' helper of the same name",
             "def helper(x): return x + 1\ndef add(a, b): return helper(a) + b - 1",
             "def helper(x): return 'other'\nassert add(1, 2) == 3\nassert helper(1) == 'other'",
@@ -497,6 +512,19 @@ _VALUES = tuple(
             "assert next_day(day()) == datetime.date(2024, 3, 1)",
         ),
         (
+            "datetime in a zone",
+            "from datetime import datetime\nfrom zoneinfo import ZoneInfo\n"
+            "def noon(zone): return datetime(2020, 7, 1, 12, tzinfo=ZoneInfo(zone))",
+            "from datetime import datetime, timezone\n"
+            "assert noon('UTC') == datetime(2020, 7, 1, 12, tzinfo=timezone.utc)\n"
+            "assert noon('UTC').tzinfo.key == 'UTC'",
+        ),
+        (
+            "the type of a list of numbers",
+            "def numbers() -> list[int]: return [1]",
+            "assert numbers.__annotations__ == {'return': list[int]}",
+        ),
+        (
             "Path",
             "from pathlib import Path\ndef name(p): return Path(p).name\ndef up(p): return Path(p).parent",
             "from pathlib import Path\nassert name('/a/b') == 'b'\nassert up('/a/b') == Path('/a')",
@@ -581,6 +609,12 @@ _VALUES = tuple(
             "assert p.x == 2",
         ),
         (
+            "random numbers with a seed that the tests set",
+            "import random\ndef roll(): return [random.randint(1, 6) for _ in range(20)]",
+            "import random\nrandom.seed(7)\nfirst = roll()\nrandom.seed(7)\nassert roll() == first\n"
+            "random.seed(a=7)\nassert [random.randint(1, 6) for _ in range(20)] == first",
+        ),
+        (
             "random numbers with a seed",
             "import random\ndef roll(seed):\n    random.seed(seed)\n    return random.randint(1, 6)",
             "import random\ngot = roll(4)\nrandom.seed(4)\nassert got == random.randint(1, 6)",
@@ -640,6 +674,12 @@ _ERRORS = tuple(
             "def f():\n    try: 1 / 0\n    except ZeroDivisionError as e: raise ValueError('x') from e",
             "try:\n    f()\n    assert False\nexcept ValueError as e:\n"
             "    assert isinstance(e.__cause__, ZeroDivisionError) or e.__cause__ is None",
+        ),
+        (
+            "an AssertionError of the tests that goes through it",
+            "def logged(f):\n    def wrapped(*a):\n        return f(*a)\n    return wrapped",
+            "@logged\ndef positive(x):\n    assert x > 0\n    return x\nassert positive(1) == 1\n"
+            "try:\n    positive(-1)\nexcept AssertionError:\n    pass\nelse:\n    assert False",
         ),
         (
             "several kinds",
@@ -748,6 +788,19 @@ _CLASSES = tuple(
             "    @c.setter\n    def c(self, v):\n        if v < -273: raise ValueError('cold')\n        self._c = v",
             "t = T()\nt.c = 5\nassert t.c == 5\ntry:\n    t.c = -300\nexcept ValueError:\n    pass\nelse:\n"
             "    assert False",
+        ),
+        (
+            "a str with methods of its own",
+            "class Title(str):\n    def upper(self): return 'T:' + str.upper(self)\n"
+            "    def __len__(self): return 99\ndef title(): return Title('b')",
+            "assert Title('a').upper() == 'T:A'\nassert Title('a') == 'a' and len(Title('a')) == 99\n"
+            "assert title().upper() == 'T:B' and title().lower() == 'b'",
+        ),
+        (
+            "a named tuple with a field called count",
+            "from collections import namedtuple\nFound = namedtuple('Found', 'word count')\n"
+            "def find(text): return Found(text[0], text.count(text[0]))",
+            "assert find('aba').count == 2\nassert find('aba') == ('a', 2)\nassert Found('a', 5).count == 5",
         ),
         (
             "operators",

@@ -112,10 +112,13 @@ class Listeners:
             "TCP6": self._listen(socket.AF_INET6, socket.SOCK_STREAM, ("::1", 0)),
             "UDP": self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
             "SOCKET": str(folder / "socket"),
+            "DATAGRAMS": str(folder / "datagrams"),
             "ABSTRACT": f"evals-{secrets.token_hex(8)}",
         }
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, self.names["SOCKET"])
-        os.chmod(self.names["SOCKET"], 0o777)
+        self._listen(socket.AF_UNIX, socket.SOCK_DGRAM, self.names["DATAGRAMS"])
+        for name in ("SOCKET", "DATAGRAMS"):
+            os.chmod(self.names[name], 0o777)
         self._listen(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + self.names["ABSTRACT"])
         self._wake, self._sleeper = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="evals-bait", daemon=True)

@@ -35,7 +35,8 @@ class Hostile:
     - `@BYSTANDER@`: the number of a process that belongs to the user of the harness.
     - `@TCP@`, `@TCP6@`, `@UDP@`: ports at which somebody listens on this machine's loopback device; 0 where there is
       no such protocol.
-    - `@SOCKET@`, `@ABSTRACT@`: the path of a Unix socket, and the name of one without a path.
+    - `@SOCKET@`, `@DATAGRAMS@`, `@ABSTRACT@`: the paths of two Unix sockets, one for streams and one for datagrams, and
+      the name of one without a path.
     - `@HARNESS@`, `@UID@`: the numbers of the harness's own process and of its user; `@KEY@`: a key for what System V
       shares.
 

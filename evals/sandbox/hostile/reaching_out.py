@@ -250,6 +250,13 @@ _SECRETS = tuple(
             fd = call(437, 437, -100, ctypes.c_char_p(b'@HOME@/.netrc'), how, 24)
             return leak(os.read(fd, 100))""",
         ),
+        (
+            "what happens in a home folder",
+            """
+            watcher = call(294, 26, 0)
+            call(254, 27, watcher, ctypes.c_char_p(b'@HOME@'), 0xfff)
+            return 'watches it'""",
+        ),
         ("the files of a project", "return leak(read('@PROJECT@/notes.txt')) or leak(read('@PROJECT@/.netrc'))"),
         (
             "the home folder of the user",
@@ -509,6 +516,11 @@ _NETWORK = tuple(
         ),
         ("HTTP", "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:@TCP@/@TAG@', timeout=1)"),
         ("a Unix socket by its path", _talk("AF_UNIX", "SOCK_STREAM", "'@SOCKET@'")),
+        (
+            "a Unix socket by its path, from one of a pair",
+            "a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+            "a.sendto(b'@TAG@', '@DATAGRAMS@')\nreturn 'reached it'",
+        ),
         ("a Unix socket without a path", _talk("AF_UNIX", "SOCK_STREAM", "'\\0@ABSTRACT@'")),
         ("names of other machines", "got = socket.getaddrinfo('example.com', 80)\nreturn f'found {got[0][4]}'"),
         ("a machine outside", _talk("AF_INET", "SOCK_STREAM", "('192.0.2.1', 80)")),
