@@ -51,7 +51,7 @@ class Notebooks:
         self.install = INSTALL.format(model=model, raw=addresses.raw, source=addresses.source, ref=addresses.ref)
 
     def offered(self) -> list[Page]:
-        """The pages that have a notebook; `notebook: false` in a front matter says that the page needs the repository."""
+        """The pages with a notebook; `notebook: false` in a front matter says that one needs the repository."""
         return [page for page in self.pages.values() if page.code and page.front_matter.get("notebook", True)]
 
     def _install(self, pages: Iterable[Page]) -> nbformat.NotebookNode:
