@@ -56,8 +56,11 @@ class Notebooks:
 
     def _install(self, pages: Iterable[Page]) -> nbformat.NotebookNode:
         """The first cell; `needs` in a front matter names requirements of the page, installed without dependencies."""
-        needed = dict.fromkeys(one for page in pages for one in page.front_matter.get("needs", ()))
-        return new_code_cell("\n".join([self.install, *(f"%pip install -q --no-deps {one}" for one in needed)]))
+        lines = [self.install]
+        for one in dict.fromkeys(one for page in pages for one in page.front_matter.get("needs", ())):
+            module = re.split(r"[=<>~!\[]", one)[0].replace("-", "_")
+            lines += [f'if importlib.util.find_spec("{module}") is None:', f"    %pip install -q --no-deps {one}"]
+        return new_code_cell("\n".join(lines))
 
     def of(self, page: Page) -> nbformat.NotebookNode:
         """A page's notebook: the installation, the code of the pages that it goes on from, then the page."""
