@@ -20,7 +20,7 @@ def summary_of(page: Page) -> str:
     for block in re.split(r"\n\s*\n", text):
         if block.strip() and re.match(r"[\w`*{\[]", block.strip()):
             plain = re.sub(r"\{\w+\}`(?:([^`<]+?) <[^>]+>|([^`]+))`", r"\1\2", " ".join(block.split()))
-            return re.split(r"(?<=[.:?])\s", plain)[0]
+            return re.split(r"(?<=[.?])\s", plain)[0]
     return ""
 
 

@@ -42,7 +42,7 @@ def refresh(file: Path = FILE) -> list[str]:
         The names that are no longer there; they are kept as they were.
     """
     text = file.read_text(encoding="utf-8")
-    head = text[: text.index("\n[")]
+    head = text[: text.index("\n[")].rstrip("\n")
     missing, lines = [], [head]
     for project, section in tomllib.loads(text).items():
         with urlopen(f"{section['url']}objects.inv", timeout=60) as answer:

@@ -51,13 +51,16 @@ class Notebooks:
         self.install = INSTALL.format(model=model, raw=addresses.raw, source=addresses.source, ref=addresses.ref)
 
     def offered(self) -> list[Page]:
-        """The pages that have a notebook; `notebook: false` in a front matter: the page needs the repository."""
+        """The pages with a notebook; `notebook: false` in a front matter says that one needs the repository."""
         return [page for page in self.pages.values() if page.code and page.front_matter.get("notebook", True)]
 
     def _install(self, pages: Iterable[Page]) -> nbformat.NotebookNode:
         """The first cell; `needs` in a front matter names requirements of the page, installed without dependencies."""
-        needed = dict.fromkeys(one for page in pages for one in page.front_matter.get("needs", ()))
-        return new_code_cell("\n".join([self.install, *(f"%pip install -q --no-deps {one}" for one in needed)]))
+        lines = [self.install]
+        for one in dict.fromkeys(one for page in pages for one in page.front_matter.get("needs", ())):
+            module = re.split(r"[=<>~!\[]", one)[0].replace("-", "_")
+            lines += [f'if importlib.util.find_spec("{module}") is None:', f"    %pip install -q --no-deps {one}"]
+        return new_code_cell("\n".join(lines))
 
     def of(self, page: Page) -> nbformat.NotebookNode:
         """A page's notebook: the installation, the code of the pages that it goes on from, then the page."""

@@ -46,7 +46,7 @@ def publish(site: Path, folder: str, repository: Path = Path(), remote: str = "o
         else:
             _git(repository, "worktree", "add", "--detach", str(tree))
             _git(tree, "checkout", "--orphan", BRANCH)
-            _git(tree, "rm", "-rfq", ".")
+            _git(tree, "rm", "-rfq", "--ignore-unmatch", ".")
         try:
             shutil.rmtree(tree / folder, ignore_errors=True)
             shutil.copytree(site, tree / folder)
