@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.osutil import relative_uri
 
 from _extensions.addresses import Addresses
-from _extensions.pages import Page, pages_in_order
+from _extensions.pages import Page, is_hidden, pages_in_order
 
 FOLDER = "notebooks"
 GUIDE = "guide"
@@ -72,7 +72,7 @@ class Notebooks:
         cells = [self._install([*before, page])]
         for one in before:
             cells.append(new_markdown_cell(f"## First, the code of “[{one.title}]({self._address(one.name)})”"))
-            cells += [new_code_cell(code) for code in one.code]
+            cells += [new_code_cell(code) for code in one.typed]
         return _finished([*cells, *self._cells(page)])
 
     def whole(self, folder: str) -> nbformat.NotebookNode | None:
@@ -86,7 +86,7 @@ class Notebooks:
         for cell in page.notebook().cells:
             if cell.cell_type == "markdown":
                 cell.source = plain_markdown(cell.source, lambda target: self._link(page, target))
-            if cell.source.strip():
+            if cell.source.strip() and not is_hidden(cell):
                 yield cell
 
     def _link(self, page: Page, target: str) -> tuple[str, str]:

@@ -62,6 +62,13 @@ class Page:
             return []
         return [cell.source for cell in self.notebook().cells if cell.cell_type == "code"]
 
+    @property
+    def typed(self) -> list[str]:
+        """The code cells that a reader sees and types; hidden ones draw for the page only."""
+        if not self.code:
+            return []
+        return [cell.source for cell in self.notebook().cells if cell.cell_type == "code" and not is_hidden(cell)]
+
     def toctree(self) -> Iterator[str]:
         """The names of the pages in this page's toctrees."""
         folder = PurePosixPath(self.name).parent
@@ -69,6 +76,11 @@ class Page:
             for line in filter(None, map(str.strip, entries.splitlines())):
                 if found := _ENTRY.fullmatch(line):
                     yield found[1].removeprefix("/") if found[1].startswith("/") else str(folder / found[1])
+
+
+def is_hidden(cell: nbformat.NotebookNode) -> bool:
+    """Say whether a cell's code is not on the page."""
+    return "remove-input" in cell.metadata.get("tags", ())
 
 
 def pages_in_order(source: Path, root: str = "index") -> list[Page]:
