@@ -1,7 +1,4 @@
-"""The guide's pictures: each is drawn twice, for the light and for the dark colour scheme.
-
-Cells that use this module are hidden, and no cell that a reader sees depends on one of them.
-"""
+"""Pictures of the pages: each is drawn twice, for the light and for the dark colour scheme."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -48,7 +45,7 @@ def draw(paint: Callable[[Figure, Scheme], None], alt: str, height: float = 3.0)
     for scheme in SCHEMES:
         style = {
             "font.size": 11,
-            "svg.hashsalt": "guide",
+            "svg.hashsalt": "pages",
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.axisbelow": True,

@@ -311,7 +311,7 @@ def test_an_adapter_in_a_folder_is_looked_for_on_the_hub(tmp_path) -> None:
 
 
 def test_bitsandbytes_changes_weights_on_a_cpu_with_bfloat16_units(tiny_llama) -> None:
-    """bitsandbytes repacks 4-bit weights, and rounds them, on a CPU with bfloat16 units.
+    """On a CPU with bfloat16 units, bitsandbytes repacks 4-bit weights, and rounds them.
 
     Mended by `finetune_kit.loading._keep_4_bit_layout`: layers are told that the CPU has none.
     """
