@@ -1,6 +1,7 @@
 """What Ludwig 0.17.10 does wrong, and what bitsandbytes 0.50.2 does, each shown on its own code.
 
-When one of these fails, the fault is mended upstream, and the workaround that the test names can go.
+When one of these fails, the fault is mended upstream, and the workaround that the test names can go. The page
+`docs/explanation/ludwig_faults.md` is made from their docstrings: the fault, then a line `Mended by`.
 """
 
 import math
@@ -128,13 +129,19 @@ def stock_run(tmp_path_factory, tiny_llama, tokenizer_factory, tiny_recipe) -> S
 
 
 def test_4_bit_weights_can_not_be_loaded_back(stock_llm) -> None:
-    """Mended by `KitLLM.state_dict`."""
+    """4-bit training ends in an error and saves nothing, since the quantisation state can't be loaded back.
+
+    Mended by `finetune_kit.engine.llm.KitLLM.state_dict`: it holds the trainable weights alone.
+    """
     _, unexpected = stock_llm.load_state_dict(stock_llm.state_dict(), strict=False)
     assert any("absmax" in key for key in unexpected)
 
 
 def test_padding_is_not_masked(stock_llm) -> None:
-    """Mended by packing: Ludwig pads with 0 and masks the tokenizer's pad id, which is another one."""
+    """Rows of a batch are padded with id 0, and the tokenizer's pad id is masked: the loss is not that of the rows.
+
+    Mended by `finetune_kit.engine.packing.pack`: rows are laid end to end, and nothing is padded.
+    """
     from ludwig.utils.llm_utils import generate_merged_ids
 
     rows = torch.tensor([[5, 6, 7], [2, 2, 8]]), torch.tensor([[9, 10], [2, 11]])
@@ -144,7 +151,10 @@ def test_padding_is_not_masked(stock_llm) -> None:
 
 
 def test_a_prompt_loses_what_stands_before_a_pad_token(stock_llm) -> None:
-    """Mended by `ExampleDataset`: where the pad token is the end token, a template may hold it."""
+    """A prompt that holds the pad token (which often is the end token) loses all that stands before it.
+
+    Mended by `finetune_kit.engine.dataset.ExampleDataset`: rows come to the model as they were encoded.
+    """
     from ludwig.utils.llm_utils import remove_left_padding
 
     assert stock_llm.tokenizer.pad_token_id == 2
@@ -152,7 +162,10 @@ def test_a_prompt_loses_what_stands_before_a_pad_token(stock_llm) -> None:
 
 
 def test_a_row_over_the_cap_is_cut(stock_llm) -> None:
-    """Mended by `encode_rows`: what is cut is the answer's end, and with it the end token."""
+    """A row over the cap is cut, and with the answer's end the end token goes.
+
+    Mended by `finetune_kit.prompt.encode_rows`: such a row is left out whole, and counted.
+    """
     from ludwig.utils.llm_utils import generate_merged_ids
 
     ids, _ = generate_merged_ids(torch.tensor([[5, 6, 7]]), torch.tensor([[9, 10, 11]]), stock_llm.tokenizer, 5)
@@ -160,23 +173,35 @@ def test_a_row_over_the_cap_is_cut(stock_llm) -> None:
 
 
 def test_the_answer_has_a_bos_of_its_own(stock_run: StockRun) -> None:
-    """Mended by `Prompt.encode_example`."""
+    """A tokenizer that begins texts with a token puts one before the answer too.
+
+    Mended by `finetune_kit.prompt.Prompt.encode_example`: the answer is encoded without special tokens.
+    """
     assert [(ids == 1).sum().item() for ids in stock_run.merged] == [2] * 5
 
 
 def test_loading_takes_eager_attention(stock_llm) -> None:
-    """Mended by `finetune_kit.loading`."""
+    """A quantised model is loaded with eager attention, whatever else it offers.
+
+    Mended by `finetune_kit.loading.load_model`: attention stays as transformers chooses it.
+    """
     assert stock_llm.model.config._attn_implementation == "eager"
 
 
 def test_training_computes_predictions_and_probabilities(stock_run: StockRun) -> None:
-    """Mended by `KitLLM.forward`."""
+    """Every training step computes predictions and probabilities over the whole vocabulary, and drops them.
+
+    Mended by `finetune_kit.engine.llm.KitLLM.forward`: it gives the loss alone, from logits in chunks.
+    """
     for outputs in stock_run.outputs:
         assert outputs["probabilities"][-1] == 400 and "predictions" in outputs
 
 
 def test_a_short_answer_weighs_as_much_as_a_long_one(stock_run: StockRun) -> None:
-    """Mended by `KitFineTuneTrainer.train_step`: the mean is of micro-batches, not of tokens."""
+    """The loss is a mean of micro-batches, so that a token of a short answer weighs more than one of a long answer.
+
+    Mended by `finetune_kit.engine.trainer.KitFineTuneTrainer.train_step`: every answer token of a step weighs the same.
+    """
     (first, _, few), (second, _, many) = stock_run.gradient_of(0), stock_run.gradient_of(1)
     assert many > 3 * few
     by_token = (few * first + many * second) / (few + many)
@@ -185,34 +210,49 @@ def test_a_short_answer_weighs_as_much_as_a_long_one(stock_run: StockRun) -> Non
 
 
 def test_an_unfinished_accumulation_is_divided_as_if_it_were_whole(stock_run: StockRun) -> None:
-    """Mended by `ExampleBatcher` and `KitFineTuneTrainer`: Ludwig is told of whole steps."""
+    """The gradient of the last, unfinished accumulation is divided as if it were whole.
+
+    Mended by `finetune_kit.recipe.Recipe.ludwig_config`: Ludwig is told of whole steps, which the kit's trainer cuts.
+    """
     assert len(stock_run.gradients) == 3
     alone, _, _ = stock_run.gradient_of(4)
     assert far(stock_run.gradients[2], alone / ACCUMULATED) < 1e-4
 
 
 def test_the_schedule_steps_with_every_micro_batch(stock_run: StockRun) -> None:
-    """Mended as the one before."""
+    """The learning rate's schedule steps with every micro-batch, not with the optimiser.
+
+    Mended by `finetune_kit.recipe.Recipe.ludwig_config`: Ludwig is told of whole steps, which the kit's trainer cuts.
+    """
     rates = [rate for rate, _ in stock_run.learning_rates]
     assert [stepped for _, stepped in stock_run.learning_rates] == [False, True, False, True, True]
     assert len(set(rates)) == 5
 
 
 def test_its_metrics_are_not_those_of_the_answers(stock_run: StockRun) -> None:
-    """Mended by `engine.metrics`."""
+    """Its metrics, perplexity among them, are not those of the answers.
+
+    Mended by `finetune_kit.engine.metrics.TokenMetrics`: sums over the answer tokens.
+    """
     losses = [stock_run.gradient_of(batch)[1:] for batch in range(5)]
     mean = sum(loss * tokens for loss, tokens in losses) / sum(tokens for _, tokens in losses)
     assert abs(math.log(stock_run.validation["perplexity"]) - mean) > 1
 
 
 def test_an_interrupted_run_ends_as_if_it_were_finished(stock_run: StockRun) -> None:
-    """Mended by `KitFineTuneTrainer.set_steps_to_1_or_quit`."""
+    """On Ctrl-C a run ends as if it were finished.
+
+    Mended by `finetune_kit.engine.trainer.KitFineTuneTrainer.set_steps_to_1_or_quit`: the run stops, as failed.
+    """
     stock_run.trainer.set_steps_to_1_or_quit(2, None)
     assert stock_run.trainer.total_steps == 1
 
 
 def test_a_last_batch_of_one_row_is_dropped() -> None:
-    """Mended by `ExampleBatcher`."""
+    """The last batch of an epoch is dropped if it holds a single row.
+
+    Mended by `finetune_kit.engine.dataset.ExampleBatcher`: every row is trained on.
+    """
     from ludwig.data.batcher.random_access import RandomAccessBatcher
 
     class Rows:
@@ -228,7 +268,10 @@ def test_a_last_batch_of_one_row_is_dropped() -> None:
 
 
 def test_cosine_begins_again_at_every_checkpoint() -> None:
-    """Mended by `Recipe.ludwig_config`, which gives it the length of the run."""
+    """The cosine schedule begins again at every checkpoint.
+
+    Mended by `finetune_kit.recipe.Recipe.ludwig_config`: it is given the length of the run.
+    """
     from ludwig.modules.lr_scheduler import StepInfo, init_cosine_decay
     from ludwig.schema.lr_scheduler import LRSchedulerConfig
 
@@ -244,7 +287,10 @@ def test_cosine_begins_again_at_every_checkpoint() -> None:
 
 
 def test_an_unknown_key_is_dropped(tiny_recipe, tiny_llama) -> None:
-    """Mended by `finetune_kit.recipe`."""
+    """A key that is misspelt is dropped in silence, and the run trains at the default.
+
+    Mended by `finetune_kit.recipe.Section`: a recipe is read strictly, and such a key is an error.
+    """
     from ludwig.schema.model_types.base import ModelConfig
 
     config = {**tiny_recipe().ludwig_config("float32"), "base_model": str(tiny_llama)}
@@ -253,7 +299,10 @@ def test_an_unknown_key_is_dropped(tiny_recipe, tiny_llama) -> None:
 
 
 def test_an_adapter_in_a_folder_is_looked_for_on_the_hub(tmp_path) -> None:
-    """Mended by `finetune_kit.generation`, which loads adapters with PEFT."""
+    """An adapter in a local folder is looked for on the Hub.
+
+    Mended by `finetune_kit.generation.Generator`: it loads adapters with PEFT.
+    """
     from huggingface_hub.errors import HFValidationError
     from ludwig.utils.llm_utils import _load_peft_config
 
@@ -262,7 +311,10 @@ def test_an_adapter_in_a_folder_is_looked_for_on_the_hub(tmp_path) -> None:
 
 
 def test_bitsandbytes_changes_weights_on_a_cpu_with_bfloat16_units(tiny_llama) -> None:
-    """Mended by `loading._keep_4_bit_layout`."""
+    """On a CPU with bfloat16 units, bitsandbytes repacks 4-bit weights, and rounds them.
+
+    Mended by `finetune_kit.loading._keep_4_bit_layout`: layers are told that the CPU has none.
+    """
     import bitsandbytes as bnb
 
     layer = bnb.nn.Linear4bit(64, 64, bias=False, quant_type="nf4", compute_dtype=torch.bfloat16)
