@@ -52,7 +52,7 @@ nb_merge_streams = True
 # The libraries' warnings belong into the run's log, not onto the page.
 nb_output_stderr = "remove"
 suppress_warnings = ["mystnb.unknown_mime_type"]
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "attrs_inline", "substitution"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_block", "attrs_inline"]
 myst_heading_anchors = 3
 
 intersphinx_mapping = inventories.mapping(ROOT / "docs" / "_build" / "inventories")
