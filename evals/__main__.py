@@ -7,6 +7,7 @@ and `rows` writes the rows of a suite.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from evals.terminal_report import print_summary
 EXIT_HARNESS_ERRORS = 1
 EXIT_HOLES = 1
 EXIT_USER_ERROR = 2
+LOG_WIDTH = 120
 
 
 def main(
@@ -35,7 +37,9 @@ def main(
 
     Exit codes: 0 all is well, 1 some rows could not be judged, 2 the run cannot be scored.
     """
-    console = Console(quiet=quiet)
+    # Where nothing says how wide a line may be, as in a log, the tables are whole.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
+    console = Console(quiet=quiet, width=width)
     try:
         with _progress(console) as progress:
             summary = score_run(run, workers, progress)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _FAILURES_SHOWN = 5
 _LANGUAGES_SHOWN = 5
 _ROWS_SHOWN = 5
+_WIDE = 110
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -34,17 +35,19 @@ def print_summary(summary: Summary, console: Console) -> None:
         console: Where to print.
     """
     groups = [(name, summary.groups[name].metrics) for name in group_order(summary.groups)]
-    _print_findings("Base against tuned", "rows", "groups", [*groups, ("all", summary.metrics)], console)
+    _print_findings("Base against tuned", ["rows", "metric"], "groups", [*groups, ("all", summary.metrics)], console)
     if summary.over_prompted:
-        _print_findings(OVER_PROMPTED, "", "metrics", [("", summary.over_prompted)], console)
+        _print_findings(OVER_PROMPTED, ["metric"], "metrics", [("", summary.over_prompted)], console)
     languages = [(name, part.metrics) for name, part in summary.languages.items()]
     if languages:
-        _print_findings("By the language asked for", "language", "languages", languages[:_LANGUAGES_SHOWN], console)
+        _print_findings(
+            "By the language asked for", ["language", "metric"], "languages", languages[:_LANGUAGES_SHOWN], console
+        )
         if len(languages) > _LANGUAGES_SHOWN:
             console.print(f"{len(languages) - _LANGUAGES_SHOWN} more languages are in summary.json.", highlight=False)
     if summary.rungs_reached:
         rungs = {rung_label(name): finding for name, finding in summary.rungs_reached.items()}
-        _print_findings("Rows without tests that reached a rung", "", "rungs", [("", rungs)], console)
+        _print_findings("Rows without tests that reached a rung", ["rung"], "rungs", [("", rungs)], console)
     _print_failures(summary, console)
     for line in (summary.verdict.sentence, *_remarks(summary), *summary.warnings):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -53,34 +56,38 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 
 def _print_findings(
-    title: str, first: str, several: str, blocks: Sequence[tuple[str, Mapping[str, Finding]]], console: Console
+    title: str,
+    heads: Sequence[str],
+    several: str,
+    blocks: Sequence[tuple[str, Mapping[str, Finding]]],
+    console: Console,
 ) -> None:
-    """Print a table of findings, with a block of rows for each part."""
+    """Print a table of findings, with a block of rows for each part; a narrow terminal gets fewer columns."""
     from rich.table import Table
 
     findings = [finding for _, metrics in blocks for finding in metrics.values()]
-    with_prompted = any(finding.prompted is not None for finding in findings)
-    sides = [side for side in SIDES if side != "prompted" or with_prompted]
+    sides = [side for side in SIDES if any(getattr(finding, side) is not None for finding in findings)]
     corrected = any(finding.p_adjusted is not None for finding in findings)
+    wide = console.width >= _WIDE
     table = Table(title=title, caption=CORRECTED.format(several=several) if corrected else None)
-    heads = [first, "metric"] if first else ["rung"]
     for heading in heads:
         table.add_column(heading)
-    for heading in (*sides, "difference"):
+    for heading in (*sides, *(["difference"] if wide else [])):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("95 % interval", no_wrap=True)
+    table.add_column("95 % interval" if wide else "difference, 95 %", no_wrap=True)
     table.add_column("verdict")
-    table.add_column("count", justify="right")
+    if wide:
+        table.add_column("count", justify="right")
     for name, metrics in blocks:
         for position, (metric, finding) in enumerate(metrics.items()):
             table.add_row(
-                *([_literal(name) if position == 0 else ""] if first else []),
+                *([_literal(name) if position == 0 else ""] if len(heads) > 1 else []),
                 _literal(metric),
                 *(format_score(metric, getattr(finding, side)) for side in sides),
-                _coloured(finding, format_difference(metric, finding.difference)),
+                *([_coloured(finding, format_difference(metric, finding.difference))] if wide else []),
                 _literal(format_interval(metric, finding.interval)),
                 _coloured(finding, finding.word or ""),
-                str(finding.rows),
+                *([str(finding.rows)] if wide else []),
             )
         table.add_section()
     console.print(table)

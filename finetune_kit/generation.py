@@ -18,6 +18,7 @@ from finetune_kit.errors import KitError
 from finetune_kit.few_shot import FewShotPrompt, candidates, losses
 from finetune_kit.progress import View
 from finetune_kit.prompt import Prompt
+from finetune_kit.recipe import Generation
 from finetune_kit.run import SIDES, Run, write_text
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Generator:
         rows: Sequence[Mapping[str, str]],
         side: str = "tuned",
         on_done: Callable[[], None] = lambda: None,
+        settings: Generation | None = None,
     ) -> "list[Completion]":
         """Generate an answer for each row.
 
@@ -74,13 +76,14 @@ class Generator:
             rows: Rows with the columns that the prompt names.
             side: `tuned`; `base` for the same model without the adapter; `prompted` for that, prompted at its best.
             on_done: Called when a row is finished.
+            settings: How to choose tokens and when to stop; as the run's recipe says without it.
 
         Returns:
             The completions, in the order of the rows.
         """
         from finetune_kit.decoding import decode
 
-        settings, seed = self.run.recipe.generation, self.run.recipe.run.seed
+        settings, seed = settings or self.run.recipe.generation, self.run.recipe.run.seed
         asked: Prompt | FewShotPrompt = self.prompt
         if side == "prompted":
             asked = self.few_shot()

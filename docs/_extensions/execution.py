@@ -31,7 +31,7 @@ def cache_folder(root: Path) -> Path:
     Args:
         root: The repository.
     """
-    inputs = [root / "constraints.txt", root / "docs" / "conf.py"]
+    inputs = [root / "constraints.txt", root / "docs" / "conf.py", root / "docs" / "_figures.py"]
     for folder in ("finetune_kit", "evals", "docs/_extensions", "benchmarks/results"):
         inputs += (path for path in (root / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     key = _hash(part for path in sorted(inputs) for part in (str(path.relative_to(root)), path.read_bytes()))
