@@ -104,10 +104,12 @@ def laid_over(tree: dict, part: dict) -> dict:
 # Python: it compiles, and what it imports exists; so for cells too, which run only when the site is built.
 
 
-def is_there(module: str) -> bool:
+def is_there(module: str, block: Block) -> bool:
     package = module.partition(".")[0]
-    # Those that every kernel brings, and that hidden cells take from the pages' own folder.
-    return package == "IPython" or (DOCS / f"{package}.py").is_file() or find_spec(package) is not None
+    page = (ROOT / block.where.rpartition(":")[0]).read_text()
+    # Those that the page itself writes, that hidden cells take from the pages' folder, and that every kernel brings.
+    written = re.search(rf"^%%writefile {package}\.py$", page, re.MULTILINE)
+    return bool(written) or package == "IPython" or (DOCS / f"{package}.py").is_file() or find_spec(package) is not None
 
 
 @pytest.mark.parametrize("block", named(blocks("python", "{code-cell} ipython3")))
@@ -116,10 +118,10 @@ def test_python_imports_what_exists(block: Block) -> None:
     for node in ast.walk(ast.parse(code, block.where)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                assert is_there(alias.name), f"{block.where}: import {alias.name}"
+                assert is_there(alias.name, block), f"{block.where}: import {alias.name}"
         elif isinstance(node, ast.ImportFrom):
             package = str(node.module).partition(".")[0]
-            assert is_there(package), f"{block.where}: from {node.module}"
+            assert is_there(package, block), f"{block.where}: from {node.module}"
             if package in OURS:
                 module = importlib.import_module(str(node.module))
                 for alias in node.names:
