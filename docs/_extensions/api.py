@@ -18,13 +18,17 @@ from sphinx.application import Sphinx
 PASSED_AROUND = {
     "finetune_kit": (
         "base_models.BaseModel",
+        "decoding.Completion",
+        "few_shot.FewShotPrompt",
+        "generation.Generator",
         "progress.Stage",
         "progress.View",
         "prompt.Example",
+        "recipe.Generation",
         "recipe.TokenBudget",
         "splits.Splits",
     ),
-    "evals": ("extract.Extraction", "scorers.score.Score", "scorers.execution.ExecutionScore"),
+    "evals": ("extract.Extraction", "scorers.score.Score", "scorers.pass_at_k.ExecutionScore"),
 }
 # Modules that are public although the package does not give their names.
 MODULES = (
