@@ -77,7 +77,7 @@ def test_a_mistake_ends_in_one_sentence_and_leaves_nothing(
         (["predict", "runs/none"], "There is no run runs/none"),
         (["predict"], "There is no run runs/latest; train one with `finetune-kit train`."),
         (["eval", "."], "is not a run: it holds no recipe.yaml"),
-        (["predict", "RUN", "--side", "both"], "--side must be one of base, tuned"),
+        (["predict", "RUN", "--side", "both"], "--side must be one of base, prompted, tuned"),
         (["predict", "RUN", "none.jsonl"], "There is no file none.jsonl"),
         (
             ["predict", "RUN", "builtin:python-exercises", "--output", "no/such/out.jsonl"],
@@ -124,10 +124,13 @@ def test_train_predict_and_eval_from_the_shell(tmp_path: Path, rows_file: Path, 
     evaluated = kit("eval")
     for part in (
         "Generating, base",
+        "The base model is prompted with: recipe's template, ",
+        "Generating, prompted",
         "Generating, tuned",
         "pass@1",
         "bleu",
         "exact_match",
+        "Over the base model prompted at its best",
         "runs/latest/eval/summary.json",
     ):
         assert part in evaluated

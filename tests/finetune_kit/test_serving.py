@@ -109,6 +109,17 @@ def test_a_server_gives_what_the_kit_gives(tiny_run: Run, server: StandIn, side:
     assert sorted(body["prompt"] for body in server.asked) == sorted(prompts)
 
 
+def test_a_server_is_asked_for_the_prompted_side_as_the_base_model(tiny_run: Run, server: StandIn) -> None:
+    """With the most examples, since it is asked for no losses."""
+    rows = tiny_run.rows("test")[:2]
+    generate(tiny_run, rows, "prompted", server.url)
+    generator = Generator(tiny_run, server.url)
+    assert len(generator.few_shot().examples) == 4
+    wanted = [generator.few_shot().encode(row, generator._tokenizer) for row in rows]
+    assert sorted(body["prompt"] for body in server.asked) == sorted(wanted)
+    assert {body["model"] for body in server.asked} == {"base"}
+
+
 def test_predictions_of_a_server_are_marked_as_such(tiny_run: Run, server: StandIn, tmp_path) -> None:
     here, there = (Generator(tiny_run, address) for address in (None, server.url))
     assert here.settings_hash("tuned") != there.settings_hash("tuned")
