@@ -58,9 +58,7 @@ def test_a_reader_who_types_it_all_reaches_the_verdict(tmp_path: Path, monkeypat
         tables[name] = type_in(what_a_reader_types(name), tmp_path)
         print(f"{name}: {time.monotonic() - begun:.0f} s, {os.times().children_user - used:.0f} s of a processor")
     verdict, words, over = tables["scoring"]
-    assert list(over.columns) == ["metric", "prompted", "tuned", "difference", "word"] and "pass@1" in set(
-        over["metric"]
-    )
+    assert list(over.columns) == ["metric", "prompted", "tuned", "word"] and "pass@1" in set(over["metric"])
     scores = verdict.set_index(["group", "metric"])
     for group in ("seen", "unseen", "all"):
         assert {"pass@1", "bleu", "exact_match"} <= set(scores.loc[group].index)
