@@ -87,6 +87,8 @@ def docs(session: nox.Session) -> None:
     kit = environment(session, "docs")
     # Every page is read anew (-E), or a warning would be heard of once only; outputs are kept where they still hold.
     options = ["-n", "-W", "--keep-going", "-E", *session.posargs]
+    # Pages that are no longer there would stay.
+    shutil.rmtree(ROOT / "docs" / "_build" / "html", ignore_errors=True)
     session.run(kit("sphinx-build"), *options, "docs", "docs/_build/html")
 
 

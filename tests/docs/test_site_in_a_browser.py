@@ -129,7 +129,7 @@ def test_the_keyboard_skips_to_the_text_and_reaches_the_cards(open_page) -> None
     page.keyboard.press("Enter")
     page.locator("a.sd-stretched-link").first.focus()
     page.keyboard.press("Enter")
-    page.wait_for_url("**/guide*")
+    page.wait_for_url("**/guide/**")
 
 
 def test_search_finds_quantization(open_page) -> None:
