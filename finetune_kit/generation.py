@@ -121,7 +121,10 @@ class Generator:
         measured = [row["row_id"] for row in (*tried[0].examples, *rows)]
         key = _digest({**self._base_settings(), "tried": names, "rows": measured})
         path = self.run.path / "predictions" / "prompted.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # What is not there, or is torn, is measured again.
+            known = {}
         if known.get("key") != key:
             title = "Choosing the base model's best prompt"
             shown = (view or View(quiet=True)).stage(title, len(tried) * len(rows), "row")
