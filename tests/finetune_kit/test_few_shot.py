@@ -120,6 +120,10 @@ def test_the_best_of_the_ways_is_taken_and_remembered(own_run: Run, monkeypatch)
     assert [line["row_id"] for line in lines] == [row["row_id"] for row in own_run.rows("test")]
     hashes = [generator.settings_hash(side) for side in ("base", "prompted", "tuned")]
     assert lines[0]["settings_hash"] == hashes[1] and len(set(hashes)) == 3
+    torn = own_run.path / "predictions" / "prompted.json"
+    torn.write_text('{"key": "fe')
+    assert Generator(own_run).few_shot().name == generator.few_shot().name
+    assert json.loads(torn.read_text())["key"] == told["key"]
     monkeypatch.setattr("finetune_kit.generation.losses", lambda *args: pytest.fail("measured again"))
     monkeypatch.setattr(Generator, "complete", lambda *args: pytest.fail("generated again"))
     predict(own_run, sides=["prompted"])
