@@ -36,6 +36,10 @@ class PromptSection(Section):
 
     template: str
     """Text with `{column}` in the places of the row's columns."""
+    template_without_input: str | None = None
+    """Ours, not Ludwig's: the template of rows whose `input` is empty; `template` where it is not given."""
+    chat_template: bool = False
+    """Ours, not Ludwig's: the rendered text is a user's turn in the chat template of the base model's tokenizer."""
 
 
 class Adapter(Section):
@@ -87,7 +91,10 @@ class Preprocessing(Section):
     """Lengths and the split."""
 
     global_max_sequence_length: int = Field(256, gt=0)
-    """Tokens of prompt, answer and end token together; longer rows are left out of training and counted."""
+    """Tokens of prompt, answer and end token together."""
+    on_truncation: Literal["drop", "error", "trim_input", "trim_answer"] = "drop"
+    """Ours, not Ludwig's: what becomes of a longer row. `drop` leaves it out of training, `error` stops, `trim_input`
+    cuts the end of its `input`, `trim_answer` the end of its answer; each is counted and listed."""
     split: Split = Split()
 
 
@@ -175,6 +182,8 @@ class Data(Section):
     """At most this many test rows of each group."""
     split: Literal["hash", "guide", "column"] = "hash"
     """`hash` of the content, the `guide`'s shuffle, or a `column` named split with 0, 1, 2."""
+    drop: list[Literal["empty", "duplicates", "leaks", "unparsable", "encoding", "control_characters", "secrets"]] = []
+    """Rows with these findings are left out; without it they are counted and listed, and kept."""
 
 
 class RunSection(Section):
@@ -306,7 +315,11 @@ class Recipe(Section):
         if self.trainer.learning_rate_scheduler.decay == "cosine":
             trainer["learning_rate_scheduler"]["t_0"] = -(-train_rows // trainer["batch_size"]) * self.trainer.epochs
         # The kit splits the rows itself and hands Ludwig two sets; Ludwig's own `hash` would want a column.
-        config.get("preprocessing", {}).pop("split", None)
+        preprocessing = config.get("preprocessing", {})
+        for key in ("split", "on_truncation"):
+            preprocessing.pop(key, None)
+        for key in ("template_without_input", "chat_template"):
+            config["prompt"].pop(key, None)
         return config
 
 
