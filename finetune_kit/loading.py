@@ -64,8 +64,13 @@ def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
 
 def compute_dtype(quantization: Quantization | None, device: Device) -> str:
     """What the model computes in: as the recipe says, or else as the device likes it."""
+    return compute_dtype_on(quantization, device.compute_dtype)
+
+
+def compute_dtype_on(quantization: Quantization | None, liked: str) -> str:
+    """As `compute_dtype`, by the dtype that a device likes."""
     asked = quantization.bnb_4bit_compute_dtype if quantization is not None and quantization.bits == 4 else None
-    return asked or device.compute_dtype
+    return asked or liked
 
 
 def dequantize(model: "PreTrainedModel") -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from finetune_kit.devices import Device
+    from finetune_kit.engine.rehearsal import Rehearsal
     from finetune_kit.engine.trainer import OptimizerStep
 
 VERSIONED = (
@@ -254,6 +255,13 @@ class _Recorder(ExitStack):
     def on_notice(self, text: str) -> None:
         """Say it."""
         self.view.say(f"Note        {text}")
+
+    def on_rehearsal(self, rehearsal: "Rehearsal") -> None:
+        """Say how it went."""
+        self.view.say(
+            f"Rehearsed   a step of the {rehearsal.rows} longest rows (up to {rehearsal.tokens} tokens), an evaluation and a "
+            f"checkpoint of {rehearsal.checkpoint_bytes / 1e6:.1f} MB, in {format_seconds(rehearsal.seconds)}"
+        )
 
     def on_start(self, optimizer_steps: int) -> None:
         """Begin the bar."""

@@ -18,6 +18,7 @@ from ludwig.trainers.registry import get_llm_trainers_registry
 
 from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.llm import KitLLM
+from finetune_kit.engine.rehearsal import Rehearsal
 from finetune_kit.engine.trainer import KitFineTuneTrainer, OptimizerStep
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
@@ -30,6 +31,9 @@ class Listener(Protocol):
 
     def on_notice(self, text: str) -> None:
         """Something was settled that the user should know of."""
+
+    def on_rehearsal(self, rehearsal: Rehearsal) -> None:
+        """A step, an evaluation and a checkpoint were rehearsed."""
 
     def on_start(self, optimizer_steps: int) -> None:
         """Training begins; it will take this many steps of the optimiser."""
@@ -141,6 +145,7 @@ class _Relay(Callback):
             self.notices = trainer.notices
             for notice in trainer.notices:
                 self.listener.on_notice(notice)
+            self.listener.on_rehearsal(trainer.rehearsal)
             self.listener.on_start(trainer.epochs * trainer.steps_per_epoch)
 
     def on_batch_end(self, trainer: Any, progress_tracker: Any, save_path: str, sync_step: bool = True) -> None:

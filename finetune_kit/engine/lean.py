@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 GATED_LAYERS = ("gate_proj", "up_proj", "down_proj", "act_fn")
 
 
-def recompute_gates(model: Any) -> int:
+def recompute_gates(model: Any, classes: tuple[type, ...] | None = None) -> int:
     """Let gated feed-forward layers keep gate and up projection, and compute the product of the two again.
 
     As transformers writes them they keep the activated gate as well: of about 8.6 thousand numbers a token and layer
@@ -18,25 +18,33 @@ def recompute_gates(model: Any) -> int:
 
     Args:
         model: A transformers model in evaluation mode; changed in place.
+        classes: The kinds of layer that are known to take it; each layer is tried without it.
 
     Returns:
         How many layers; those whose own forward pass gives another result stay as they are.
     """
     count = 0
     for module in model.modules():
-        if all(hasattr(module, name) for name in GATED_LAYERS):
+        if isinstance(module, classes) if classes is not None else _is_gated(module, model.dtype):
             count += 1
-            stock = module.forward
-            weight = module.down_proj.weight
-            features = module.gate_proj.in_features
-            dtype = model.dtype
-            probe = torch.linspace(-1, 1, 2 * features, device=weight.device, dtype=dtype).view(1, 2, features)
-            with torch.no_grad():
-                if not torch.equal(stock(probe), _gated_forward(module, probe)):
-                    count -= 1
-                    continue
             module.forward = MethodType(_gated_forward, module)
     return count
+
+
+def gated_classes(model: Any) -> tuple[type, ...]:
+    """The kinds of layer of a model that `recompute_gates` can take."""
+    return tuple({type(module) for module in model.modules() if _is_gated(module, model.dtype)})
+
+
+def _is_gated(module: Any, dtype: torch.dtype) -> bool:
+    """Whether a layer computes what `_gated_forward` does."""
+    if not all(hasattr(module, name) for name in GATED_LAYERS):
+        return False
+    features = module.gate_proj.in_features
+    device = module.down_proj.weight.device
+    tried = torch.linspace(-1, 1, 2 * features, device=device, dtype=dtype).view(1, 2, features)
+    with torch.no_grad():
+        return torch.equal(module(tried), _gated_forward(module, tried))
 
 
 def _gated_forward(module: Any, hidden: torch.Tensor) -> torch.Tensor:
@@ -72,21 +80,24 @@ class _LeanDropout(torch.nn.Dropout):
 
 
 class _Drop(torch.autograd.Function):
-    """Dropout at a probability rounded to a 65,536th, and scaled by that one."""
+    """Dropout at a probability rounded to a 65,536th, and scaled by that one.
+
+    The mask is not multiplied with: torch would first make a copy of it in the numbers' dtype.
+    """
 
     @staticmethod
     def forward(ctx: Any, states: torch.Tensor, p: float) -> torch.Tensor:
         dropped = round(p * 65536)
-        random = torch.empty(-(-states.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        keep = (random.view(torch.int16)[: states.numel()] >= dropped - 32768).view(states.shape)
+        random = torch.empty(-(-states.numel() // 4), dtype=torch.int64, device=states.device).random_(-(2**63), None)
+        drop = (random.view(torch.int16)[: states.numel()] < dropped - 32768).view(states.shape)
         ctx.scale = 65536 / (65536 - dropped)
-        ctx.save_for_backward(keep)
-        return (states * keep).mul_(ctx.scale)
+        ctx.save_for_backward(drop)
+        return (states * ctx.scale).masked_fill_(drop, 0)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (keep,) = ctx.saved_tensors
-        return (gradient * keep).mul_(ctx.scale), None
+        (drop,) = ctx.saved_tensors
+        return (gradient * ctx.scale).masked_fill_(drop, 0), None
 
 
 def kept_bytes_per_token(forward: Callable[[], Any], tokens: int, model: Any) -> float:

@@ -96,6 +96,10 @@ class KitLLM(LLM):
         """Rows as this model takes them: packed, or padded where its attention can't be told which row is which."""
         return (pack if self.packs else pad)(examples, self.curr_device)
 
+    def batch_size_of(self, examples: Sequence[Example]) -> int:
+        """Tokens of these rows as one batch."""
+        return (packed_tokens if self.packs else padded_tokens)(examples)
+
     def cut(self, examples: Sequence[Example], max_tokens: int) -> list[list[Example]]:
         """Rows in batches of at most so many tokens."""
         return cut(examples, max_tokens, packed_tokens if self.packs else padded_tokens)

@@ -23,7 +23,20 @@ def batch_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, in
         The sum over answer tokens of the cross entropy in nats, a scalar in float32; how many of them the model puts
         first, a scalar; how many they are.
     """
-    answers = torch.nonzero(batch.labels != IGNORE_INDEX)[:, 0]
+    return loss_at(model, batch, torch.nonzero(batch.labels != IGNORE_INDEX)[:, 0])
+
+
+def loss_at(
+    model: Any, batch: Batch, answers: torch.Tensor, device_type: str | None = None
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """As `batch_loss`, of the answers at these positions.
+
+    Args:
+        model: As `batch_loss` takes it.
+        batch: The rows.
+        answers: Positions whose token is one of an answer's, (answer tokens,).
+        device_type: Where it is to be as on; that of the batch without it.
+    """
     labels = batch.labels[answers]
     if "packed_rows" not in batch.inputs:
         logits = model(**batch.inputs, use_cache=False).logits.flatten(0, 1)[answers]
@@ -32,7 +45,7 @@ def batch_loss(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, in
     if any(parameter.requires_grad for parameter in model.get_output_embeddings().parameters()):
         return *_loss_of_logits(output_head(model)(hidden), labels), len(labels)
     vocabulary = model.config.get_text_config().vocab_size
-    return *answer_loss(hidden, labels, output_head(model), vocabulary), len(labels)
+    return *answer_loss(hidden, labels, output_head(model), vocabulary, device_type), len(labels)
 
 
 def _loss_of_logits(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,7 +55,11 @@ def _loss_of_logits(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.T
 
 
 def answer_loss(
-    hidden: torch.Tensor, labels: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor], vocabulary: int
+    hidden: torch.Tensor,
+    labels: torch.Tensor,
+    head: Callable[[torch.Tensor], torch.Tensor],
+    vocabulary: int,
+    device_type: str | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The summed cross entropy of tokens, and how many of them the model puts first.
 
@@ -51,11 +68,12 @@ def answer_loss(
         labels: The tokens, (tokens,).
         head: From hidden states to logits, (tokens, vocabulary); frozen.
         vocabulary: Its size.
+        device_type: Whose chunks to take, `cpu` or `cuda`; the tensors' own without it.
 
     Returns:
         The sum in nats, a scalar in float32; the number of tokens with the highest logit, a scalar.
     """
-    chunk = max(1, CHUNK_BYTES.get(hidden.device.type, 2**24) // (4 * vocabulary))
+    chunk = max(1, CHUNK_BYTES.get(device_type or hidden.device.type, 2**24) // (4 * vocabulary))
     return _ChunkedCrossEntropy.apply(hidden, labels, head, chunk)
 
 

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.lean import kept_bytes_per_token
 from finetune_kit.engine.llm import metrics_for_ludwig
 from finetune_kit.engine.metrics import TokenMetrics
+from finetune_kit.engine.rehearsal import Rehearsal, rehearse
 from finetune_kit.errors import KitError
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import TokenBudget
@@ -62,8 +64,8 @@ class KitFineTuneTrainer(FineTuneTrainer):
         super().__init__(*args, **kwargs)
         self.budget = budget
         self.notices: list[str] = []
-        self.optimizer_steps = 0
-        self.last_step: OptimizerStep | None = None
+        self.rehearsal: Rehearsal | None = None
+        self.forget_steps()
         # The loss is a sum over tokens, so that its gradients are already larger than those of a mean.
         half = self.model.model.dtype == torch.float16
         self._scaler = torch.amp.GradScaler(self.model.kit_device.type, init_scale=256.0, enabled=half)
@@ -76,7 +78,19 @@ class KitFineTuneTrainer(FineTuneTrainer):
             )
         if self._wants_checkpointing(training_set.examples):
             self.model.model.gradient_checkpointing_enable({"use_reentrant": False})
+        validation = kwargs.get("validation_set")
+        self.rehearsal = rehearse(
+            self, training_set.examples, validation.examples if validation else [], Path(kwargs["save_path"])
+        )
+        logger.info("Rehearsed a step, an evaluation and a checkpoint: %s", self.rehearsal)
         return super().train(training_set, *args, **kwargs)
+
+    def forget_steps(self) -> None:
+        """As before the first step."""
+        self.optimizer_steps = 0
+        self.last_step: OptimizerStep | None = None
+        self.model.reset_metrics()
+        self.distributed.zero_grad(self.optimizer)
 
     def _wants_checkpointing(self, examples: Sequence[Example]) -> bool:
         """As the recipe says, or else where what is kept for the gradient would not fit."""
@@ -175,12 +189,17 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self, dataset: ExampleDataset, dataset_name: str, metrics_log: Any, batch_size: int, progress_tracker: Any
     ) -> Any:
         """Loss, perplexity and token accuracy of a data set, and into Ludwig's tracker."""
-        metrics = TokenMetrics()
-        self.dist_model.eval()
-        with torch.inference_mode():
-            for _, outputs in self._forward(dataset.examples, self.budget.evaluation):
-                metrics.add(outputs["loss"].item(), int(outputs["tokens"]), int(outputs["correct"]))
-        self.dist_model.train()
+        metrics = self.evaluate_rows(dataset.examples)
         progress_tracker.llm_eval_examples = {"inputs": [], "targets": [], "outputs": []}
         results = metrics_for_ludwig(self.model.output_name, metrics)
         return append_metrics(self.model, dataset_name, results, metrics_log, progress_tracker)
+
+    def evaluate_rows(self, examples: Sequence[Example]) -> TokenMetrics:
+        """Loss and token accuracy of rows; the model is in training mode before and after."""
+        metrics = TokenMetrics()
+        self.dist_model.eval()
+        with torch.inference_mode():
+            for _, outputs in self._forward(examples, self.budget.evaluation):
+                metrics.add(outputs["loss"].item(), int(outputs["tokens"]), int(outputs["correct"]))
+        self.dist_model.train()
+        return metrics

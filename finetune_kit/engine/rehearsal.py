@@ -1,0 +1,110 @@
+"""One training step, one evaluation and one checkpoint on the longest rows, before the run: what would fail after hours
+fails now. Nothing of it stays: weights, optimiser, random numbers and counts are put back.
+"""
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finetune_kit.devices import release_memory
+from finetune_kit.errors import KitError
+from finetune_kit.prompt import Example
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How it went."""
+
+    seconds: float
+    rows: int
+    """Rows of the step."""
+    tokens: int
+    """Tokens of the longest row."""
+    checkpoint_bytes: int
+
+
+def largest_batch(
+    examples: Sequence[Example], max_tokens: int, size: Callable[[Sequence[Example]], int]
+) -> list[Example]:
+    """The longest rows that go through the model at once.
+
+    Args:
+        examples: The rows there are.
+        max_tokens: Most tokens of a batch; a row that is longer is one by itself.
+        size: Tokens of a batch.
+    """
+    batch: list[Example] = []
+    for example in sorted(examples, key=lambda example: -len(example.input_ids)):
+        if batch and size([*batch, example]) > max_tokens:
+            break
+        batch.append(example)
+    return batch
+
+
+def rehearse(trainer: Any, train: Sequence[Example], validation: Sequence[Example], folder: Path) -> Rehearsal:
+    """Do each thing once that a run does over and over.
+
+    Args:
+        trainer: The kit's trainer, ready to train.
+        train: The training rows.
+        validation: The validation rows; may be empty.
+        folder: Where checkpoints will go.
+
+    Raises:
+        KitError: If the memory or the disk is not enough, or the loss is not finite.
+    """
+    begun = time.monotonic()
+    model = trainer.model
+    longest = largest_batch(train, trainer.budget.train, model.batch_size_of)
+    tokens = max(len(example.input_ids) for example in longest)
+    devices = [model.curr_device] if model.curr_device.type == "cuda" else []
+    weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    optimizer = copy.deepcopy(trainer.optimizer.state_dict())
+    scaler = trainer._scaler.state_dict()
+    try:
+        with torch.random.fork_rng(devices):
+            trainer.train_step(longest, None)
+            if validation:
+                held_out = largest_batch(validation, trainer.budget.evaluation, model.batch_size_of)
+                trainer.evaluate_rows(held_out)
+            written = _write_checkpoint(model, trainer.optimizer, folder)
+    except torch.OutOfMemoryError:
+        raise KitError(
+            f"The memory is not enough for {len(longest)} rows of up to {tokens:,} tokens, the largest batch there is. "
+            "`finetune-kit check` says what makes it fit: trainer.max_tokens_per_batch first, then "
+            "trainer.enable_gradient_checkpointing."
+        ) from None
+    finally:
+        model.load_state_dict(weights)
+        trainer.optimizer.state.clear()
+        trainer.optimizer.load_state_dict(optimizer)
+        if scaler:
+            trainer._scaler.load_state_dict(scaler)
+        trainer.forget_steps()
+        release_memory()
+    return Rehearsal(time.monotonic() - begun, len(longest), tokens, written)
+
+
+def _write_checkpoint(model: Any, optimizer: Any, folder: Path) -> int:
+    """Write one as large as the real ones will be, read it back, and take it away; returns its bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "rehearsal.partial"
+    try:
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
+        torch.load(path, weights_only=True, map_location="cpu")
+        return path.stat().st_size
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise KitError(
+            f"A checkpoint can't be written into {folder} ({reason}); free the disk, or set run.folder to another one."
+        ) from None
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""How long training will take, from the operations of a step and what the device can do."""
+
+import time
+from dataclasses import dataclass
+
+from finetune_kit.forecast.memory import MemoryEstimate, Target
+
+SHARE = {"cpu float32": 0.5, "cpu bfloat16": 0.3, "cpu float16": 0.3, "cuda": 0.25}
+"""Of the device's matrix products that training reaches: on CPUs as `benchmarks/training.py` measured it; of a GPU's
+data sheet it is assumed, since the kit has not been run on one."""
+
+
+@dataclass(frozen=True)
+class TimeForecast:
+    """How long it will take."""
+
+    seconds: float
+    """Of all epochs, validation and loading not counted."""
+    tokens: int
+    """Of all epochs."""
+    tokens_per_second: float
+    basis: str
+    """What the forecast rests on."""
+
+
+def forecast_time(estimate: MemoryEstimate, target: Target, tokens: int) -> TimeForecast | None:
+    """Forecast the time of training.
+
+    Args:
+        estimate: Of the largest batch.
+        target: The device.
+        tokens: Tokens of all rows and epochs.
+
+    Returns:
+        The forecast; None where the device's speed is not known.
+    """
+    if target.flops is None:
+        return None
+    share = SHARE["cuda" if target.type == "cuda" else f"cpu {target.compute_dtype}"]
+    rate = share * target.flops * estimate.tokens / estimate.flops
+    how = "assumed, by its data sheet" if target.type == "cuda" else "measured now"
+    basis = f"{share:.0%} of {target.flops / 1e12:.3g} TFLOP/s ({how})"
+    return TimeForecast(tokens / rate, tokens, rate, basis)
+
+
+def measure_products(dtype_name: str, seconds: float = 0.3) -> float:
+    """How fast this machine's CPU multiplies matrices.
+
+    Args:
+        dtype_name: `float32`, `float16` or `bfloat16`.
+        seconds: How long to measure.
+
+    Returns:
+        Operations a second, the best of some turns.
+    """
+    import torch
+
+    dtype = getattr(torch, dtype_name)
+    left, right = torch.ones(1024, 576, dtype=dtype), torch.ones(576, 1536, dtype=dtype)
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begun = time.perf_counter()
+        left @ right
+        best = min(best, time.perf_counter() - begun)
+    return 2 * 1024 * 576 * 1536 / best
