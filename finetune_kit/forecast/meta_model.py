@@ -95,7 +95,8 @@ def model_on_meta(
         KitError: If the adapter's `target_modules` are not layers of this model.
     """
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        # A model keeps the config that it is made of, and what is set in the one is set in the other.
+        model = AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=dtype)
     if quantization is not None:
         _quantize(model, quantization, dtype)
     model.requires_grad_(False).eval()
