@@ -49,10 +49,6 @@ class RecipeFile:
     """By the key with dots, in the order of the file; items of lists by their number from 0."""
     problems: list[Problem] = field(default_factory=list)
 
-    def spot(self, key: str) -> Spot | None:
-        """Where a key stands; None where it is not there."""
-        return self.spots.get(key)
-
     def place(self, key: str) -> str:
         """Where a key, or the nearest section around it, stands."""
         return self.spots[self._nearest(key)].place

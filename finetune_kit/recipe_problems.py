@@ -84,68 +84,59 @@ def problems_of(error: ValidationError, read: RecipeFile, model: type[BaseModel]
         key = ".".join(loc)
         if one["type"] == "extra_forbidden":
             own = ludwigs_own(key, one["input"])
-            found += own or [Problem(key, _unknown(loc, model))]
+            found += own or [_unknown(loc, model)]
         elif one["type"] == "missing":
             found.append(_missing(loc, model, one["input"]))
         elif one["type"] != "invalid_key":  # the reader has said that it is no text
-            found.append(Problem(key, _wrong(one, loc, model, read.spot(key))))
+            found.append(_wrong(one, loc, model, read.spots.get(key)))
     return list(dict.fromkeys(found))
 
 
-def _unknown(loc: tuple[str, ...], model: type[BaseModel]) -> str:
+def _unknown(loc: tuple[str, ...], model: type[BaseModel]) -> Problem:
     """What to say of a key that there is not: where it is, what it is called, or which is nearest."""
-    name, section = loc[-1], _path(loc[:-1])
-    here = list(_model_at(loc[:-1], model).model_fields)
-    every = keys_of(model)
+    key, name, section = ".".join(loc), loc[-1], _path(loc[:-1])
+    here, every = list(_model_at(loc[:-1], model).model_fields), keys_of(model)
     word = WORDS.get(name.lower().replace("-", "_"))
-    beginning = f"{section}." if section else ""
-    elsewhere = [key for key in every if key.rpartition(".")[2] == name and not key.startswith("input_features")]
+    elsewhere = [one for one in every if one.rpartition(".")[2] == name and not one.startswith("input_features")]
     close = difflib.get_close_matches(name, here, n=1, cutoff=0.65)
     if close and word is None:
-        return f"there is no such key. Did you mean {beginning + close[0]!r}?"
+        meant = f"{section}.{close[0]}".lstrip(".")
+        return Problem(key, f"there is no such key. Did you mean {meant!r}?")
     if 0 < len(elsewhere) <= 3:
-        return f"there is no such key here. Did you mean {_either([repr(key) for key in elsewhere])}?"
+        return Problem(key, f"there is no such key here. Did you mean {_either([repr(one) for one in elsewhere])}?")
     if word is not None and word.ours:
-        return f"{word.tool} calls it so; here it is {word.ours!r}." + (f" {word.remark}" if word.remark else "")
+        return Problem(key, f"{word.tool} calls it so; here it is {word.ours!r}. {word.remark}".rstrip())
     if word is not None:
-        return f"{word.tool} has this key, the kit has none for it. {word.remark}"
-    if len(below := [key for key in every if close_to(name, key)]) == 1:
-        return f"there is no such key. Did you mean {below[0]!r}?"
-    return f"there is no such key. The keys here are: {', '.join(here)}."
-
-
-def close_to(name: str, key: str) -> bool:
-    """Whether the last word of a key is much like a name."""
-    return difflib.SequenceMatcher(None, name, key.rpartition(".")[2]).ratio() >= 0.8
+        return Problem(key, f"{word.tool} has this key, the kit has none for it. {word.remark}")
+    alike = [one for one in every if difflib.SequenceMatcher(None, name, one.rpartition(".")[2]).ratio() >= 0.8]
+    if len(alike) == 1:
+        return Problem(key, f"there is no such key here. Did you mean {alike[0]!r}?")
+    return Problem(key, f"there is no such key. The keys here are: {', '.join(here)}.")
 
 
 def _missing(loc: tuple[str, ...], model: type[BaseModel], given: Any) -> Problem:
     if loc[-1].isdigit():  # of a list of three numbers, one that is not there
         count = len(get_args(_annotation(loc[:-1], model)))
         return Problem(".".join(loc[:-1]), f"this must hold {count} numbers, and holds {len(given)}.")
-    above = _model_at(loc[:-1], model)
-    annotation = above.model_fields[loc[-1]].annotation
-    text = f"this key is missing; it must be {_kind(annotation)}."
-    return Problem(".".join(loc), text)
+    return Problem(".".join(loc), f"this key is missing; it must be {_kind(_annotation(loc, model))}.")
 
 
-def _wrong(one: Any, loc: tuple[str, ...], model: type[BaseModel], spot: Spot | None) -> str:
+def _wrong(one: Any, loc: tuple[str, ...], model: type[BaseModel], spot: Spot | None) -> Problem:
     """What to say of a value of the wrong kind."""
-    value = one["input"]
+    key, value, annotation = ".".join(loc), one["input"], _annotation(loc, model)
     if one["type"] == "value_error":
-        return f"{one['msg'].removeprefix('Value error, ')}."
+        return Problem(key, f"{one['msg'].removeprefix('Value error, ')}.")
     if one["type"] in ("too_short", "too_long"):
         least, most = one["ctx"].get("min_length"), one["ctx"].get("max_length")
-        kind = f"at least {least}" if least else f"{most} at most"
-        return f"this must hold {kind}, and holds {len(value)}."
-    annotation = _annotation(loc, model)
+        wanted = f"at least {least}" if least else f"{most} at most"
+        return Problem(key, f"this must hold {wanted}, and holds {len(value)}.")
     if one["type"] in _BOUNDS:
         bound, words = _BOUNDS[one["type"]]
-        kind = words.format(one["ctx"][bound])
+        wanted = words.format(one["ctx"][bound])
     else:
-        kind = _kind(annotation)
-    hints = [_remark(loc, value) or _did_you_mean_value(value, annotation) or _trap(value, annotation, spot)]
-    return f"this must be {kind}, and is {shown(value)}." + "".join(f" {hint}" for hint in hints if hint)
+        wanted = _kind(annotation)
+    hint = _remark(loc, value) or _did_you_mean_value(value, annotation) or _trap(value, annotation, spot)
+    return Problem(key, f"this must be {wanted}, and is {shown(value)}. {hint}".rstrip())
 
 
 def _remark(loc: tuple[str, ...], value: Any) -> str:
