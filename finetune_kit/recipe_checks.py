@@ -66,10 +66,10 @@ def _templates(recipe: "Recipe") -> list[Problem]:
                 f"it names {{{recipe.output_column}}}, the column of the answer, which the model would be shown "
                 "before it is asked; take it out."
             )
-            found.append(Problem(key, text))
+            found.append(Problem(key, text, depends_on=("output_features",)))
         elif not set(columns) & set(inputs):
             text = f"it names none of input_features ({', '.join(inputs)}); put e.g. {{{inputs[0]}}} into it."
-            found.append(Problem(key, text))
+            found.append(Problem(key, text, depends_on=("input_features",)))
     return found
 
 
@@ -84,6 +84,7 @@ def _quantization(recipe: "Recipe") -> list[Problem]:
             f"quantization.{name}",
             f"it says how to quantise to {12 - section.bits} bits, and quantization.bits is {section.bits}; "
             "take one of them out.",
+            depends_on=("quantization.bits",),
         )
         for name in other
         if getattr(section, name) != defaults[name].default

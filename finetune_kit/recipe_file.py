@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ class Problem:
     """What is wrong, and what to do."""
     place: str = ""
     """`file:line`, or what stands on the command line; empty where that is not known."""
+    depends_on: tuple[str, ...] = ()
+    """Other keys that have a part in it."""
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.place, self.key, self.text) if part)
@@ -56,7 +58,7 @@ class RecipeFile:
     def placed(self, problems: list[Problem]) -> list[Problem]:
         """Problems with their places, in the order of the file; those of the command line come last."""
         order = {key: number for number, key in enumerate(self.spots)}
-        there = [Problem(one.key, one.text, one.place or self.place(one.key)) for one in problems]
+        there = [replace(one, place=one.place or self.place(one.key)) for one in problems]
         return sorted(there, key=lambda one: (one.place.startswith(COMMAND_LINE), order[self._nearest(one.key)]))
 
     def _nearest(self, key: str) -> str:
