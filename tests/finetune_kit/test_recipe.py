@@ -138,7 +138,6 @@ def test_conflicts_are_found_in_python_too() -> None:
         ("preprocessing.split.probabilities=[1,0,0] trainer.early_stop=-1", "the last weights are kept, not the best."),
         ("data.split=column", "preprocessing.split.probabilities is not used: data.split is column."),
         ("generation.temperature=0.7 generation.top_p=0.9", "generation.temperature and generation.top_p are not used"),
-        ("prompt.template_without_input='{instruction}{input}'", "which is empty wherever it is used"),
     ],
 )
 def test_what_is_perhaps_not_meant_is_a_note(overrides: str, note: str) -> None:
