@@ -218,8 +218,6 @@ def without_ludwigs_own(tree: Any, path: str = "") -> Any:
     for name, value in tree.items():
         inner = f"{path}.{name}".lstrip(".")
         key = LUDWIG_KEYS.get(inner)
-        if key is not None and value in key.same:
-            continue
         left = without_ludwigs_own(value, inner)
         if key is None or left not in key.same:
             kept[name] = left

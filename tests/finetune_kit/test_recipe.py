@@ -122,6 +122,38 @@ def test_a_word_stands_for_a_section_as_in_ludwig() -> None:
     assert (recipe.adapter.r, recipe.backend.type) == (8, "local")
 
 
+@pytest.mark.parametrize(
+    ("same", "other"),
+    [
+        ("generation.num_beams=1", "generation.num_beams=4"),
+        ("generation.pad_token_id=null", "generation.pad_token_id=0"),
+        ("adapter.bias_type=none", "adapter.bias_type=all"),
+        (
+            "adapter.postprocessor={merge_adapter_into_base_model: false, progressbar: true}",
+            "adapter.postprocessor={merge_adapter_into_base_model: true, progressbar: true}",
+        ),
+        ("preprocessing.sample_ratio=1.0", "preprocessing.sample_ratio=0.1"),
+        ("prompt.task=null", "prompt.task=Solve it"),
+        ("prompt.retrieval={type: null, k: 0}", "prompt.retrieval={type: random, k: 2}"),
+        ("trainer.train_steps=null", "trainer.train_steps=100"),
+        ("trainer.optimizer.betas=[0.9, 0.999]", "trainer.optimizer.betas=[0.8, 0.9]"),
+        ("trust_remote_code=false", "trust_remote_code=true"),
+        (
+            "input_features=[{name: instruction, preprocessing: {max_sequence_length: null}}]",
+            "input_features=[{name: instruction, preprocessing: {max_sequence_length: 100}}]",
+        ),
+        (
+            "output_features=[{name: output, decoder: {type: text_extractor}}]",
+            "output_features=[{name: output, decoder: {type: category_extractor}}]",
+        ),
+    ],
+)
+def test_ludwigs_other_keys_may_say_what_the_kit_does_anyway(same: str, other: str) -> None:
+    assert Recipe.load("smollm2-135m", [same]) == Recipe.load("smollm2-135m")
+    with pytest.raises(KitError, match=": Ludwig has this key, and the kit does not take it: "):
+        Recipe.load("smollm2-135m", [other])
+
+
 def test_conflicts_are_found_in_python_too() -> None:
     tree = Recipe.load("smollm2-135m").model_dump()
     tree["adapter"]["target_modules"] = []
