@@ -79,7 +79,7 @@ class RecipeFile:
             return
         try:
             node, value = _parse(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             self.problems.append(Problem(key, "the value is not valid YAML; put it in quotes.", place))
             return
         *sections, last = key.split(".")
@@ -156,6 +156,8 @@ def read_recipe(path: Path, name: str, overrides: list[str] | tuple[str, ...] = 
     except yaml.YAMLError as error:
         line, reason = _reason(error)
         raise KitError(f"{name}:{line}: this is not valid YAML ({reason}") from None
+    except ValueError as error:  # such as a date that there is not
+        raise KitError(f"{name}: a value is not what YAML takes it for ({error}); put it in quotes.") from None
     if not isinstance(tree, dict) or node is None:
         raise KitError(f"{name}:1: it must hold keys and values, the recipe's sections; see `finetune-kit recipes`.")
     read = RecipeFile(name, tree, {"": Spot(f"{name}:1")})
@@ -194,6 +196,7 @@ _HINTS = {
     "could not find expected ':'": "Write a key as 'key: value', with a space after the colon.",
     "cannot start any token": "Put the value in quotes.",
     "expected ',' or|the node content": "Close the bracket, or put the text in quotes.",
+    "found '<scalar>'": "Put a text that begins with a bracket, a brace or a quotation mark in quotes as a whole.",
     "expected <block end>": "Indent it like its neighbours.",
     "undefined alias": "Put a value that begins with * in quotes.",
     "expected a single document": "A recipe is one document; take out the line '---' between them.",

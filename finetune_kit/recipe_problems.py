@@ -4,7 +4,7 @@ import difflib
 import json
 import reprlib
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -170,18 +170,18 @@ def _trap(value: Any, annotation: Any, spot: Spot | None) -> str:
         if list in inner or tuple in inner:
             return f"Write [{value}]."
         return ""
-    if isinstance(value, bool) and written is not None and written.lower() not in ("true", "false"):
-        end = "; put it in quotes" if str in inner or _choices(inner) else ""
-        return f"YAML reads {written!r} as {shown(value)}{end}."
+    if isinstance(value, bool):
+        read = f"YAML reads {written!r} as {shown(value)}. " if written and written.lower() != shown(value) else ""
+        if value is False and type(None) in inner:
+            return f"{read}Leave the key out for none."
+        return f"{read}Put it in quotes." if str in inner else read
     if isinstance(value, dict) and str in inner:
         return "YAML reads braces, and ': ' in a text, as a section; put the text in quotes."
     if str in inner and not isinstance(value, list) and value is not None:
         return "Put it in quotes."
-    if isinstance(value, float) and int in inner and value == int(value):
+    if isinstance(value, float) and int in inner and value.is_integer():
         return f"Write {int(value)}."
-    if value is None and spot is not None:
-        return "Nothing stands after its colon." if not spot.written else ""
-    return ""
+    return "Nothing stands after its colon." if value is None and spot is not None and not spot.written else ""
 
 
 def _is_number(text: str) -> bool:
@@ -257,10 +257,6 @@ def _inner(annotation: Any) -> list[Any]:
     union = get_origin(annotation) in (Union, types.UnionType)
     kinds = list(get_args(annotation)) if union else [annotation]
     return [*kinds, *(origin for one in kinds if (origin := get_origin(one)) in (list, tuple, dict))]
-
-
-def _choices(inner: Iterable[Any]) -> bool:
-    return any(get_origin(one) is Literal for one in inner)
 
 
 def _kind(annotation: Any) -> str:

@@ -160,7 +160,7 @@ BROKEN = {
     "yaml's no": (
         "org/model",
         "no",
-        "2: base_model: this must be text, and is false. YAML reads 'no' as false; put it in quotes.",
+        "2: base_model: this must be text, and is false. YAML reads 'no' as false. Put it in quotes.",
     ),
     "yaml's on": (
         "  max_new_tokens: 64",
@@ -172,6 +172,19 @@ BROKEN = {
         "  do_sample: 'no'",
         "22: generation.do_sample: this must be true or false, and is the text 'no'. Take the quotes away.",
     ),
+    "off for none": (
+        "  epochs: 1",
+        "  learning_rate_scheduler: {decay: off}",
+        "25: trainer.learning_rate_scheduler.decay: this must be linear, exponential or cosine, and is false. "
+        "YAML reads 'off' as false. Leave the key out for none.",
+    ),
+    "no quantisation": (
+        "quantization:\n  bits: 4",
+        "quantization: no",
+        "14: quantization: this must be a section with keys (bits, bnb_4bit_compute_dtype, bnb_4bit_use_double_quant, "
+        "bnb_4bit_quant_type, ...), and is false. YAML reads 'no' as false. Leave the key out for none.",
+    ),
+    "infinity": ("  epochs: 1", "  epochs: .inf", "25: trainer.epochs: this must be a whole number, and is Infinity."),
     "None as a word": (
         "  r: 8",
         "  alpha: None",
@@ -312,6 +325,11 @@ BROKEN = {
         "13: this is not valid YAML (found character '\\t' that cannot start any token). Indent with spaces; YAML "
         "takes no tabs.",
     ),
+    "a brace at the beginning": (
+        '"Question: {instruction}"',
+        "{instruction} is it",
+        "10: this is not valid YAML (expected <block end>, but found '<scalar>'). Put a text that begins with",
+    ),
     "a colon in a text": (
         '"Question: {instruction}"',
         "Question: {instruction}",
@@ -434,6 +452,9 @@ def test_an_unreadable_file(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("recipe.yaml").write_bytes("base_model: é".encode("latin-1"))
     with pytest.raises(KitError, match=r"recipe\.yaml is not UTF-8: byte 12 is 0xe9"):
+        Recipe.load("recipe.yaml")
+    Path("recipe.yaml").write_text("run: {name: 2024-13-45}")
+    with pytest.raises(KitError, match=r"recipe\.yaml: a value is not what YAML takes it for .* put it in quotes"):
         Recipe.load("recipe.yaml")
     Path("recipe.yaml").write_text("a: " + "[" * 5000)
     with pytest.raises(KitError, match="nested too deeply"):
