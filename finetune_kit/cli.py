@@ -150,7 +150,7 @@ def recipes(
 ) -> None:
     """List the recipes that ship."""
     import yaml
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from finetune_kit.recipe import SHIPPED_RECIPES
 
@@ -161,7 +161,13 @@ def recipes(
 
         typer.echo(json.dumps(recipe_schema(), indent=2))
         return
-    table = Table("recipe", "base model", "what it is", box=None, header_style="bold")
+    table = Table(
+        "recipe",
+        Column("base model", overflow="fold"),
+        Column("what it is", overflow="fold"),
+        box=None,
+        header_style="bold",
+    )
     for path in sorted(SHIPPED_RECIPES.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         title = text.splitlines()[0].removeprefix("# ")

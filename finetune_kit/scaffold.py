@@ -29,14 +29,10 @@ GUESSED_CAP = 512
 GUESSED_ANSWER = 256
 _LINEAR = "[q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]"
 _LAYERS = {
-    "llama": _LINEAR,
-    "mistral": _LINEAR,
-    "qwen2": _LINEAR,
-    "qwen3": _LINEAR,
-    "gemma": _LINEAR,
-    "gemma2": _LINEAR,
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2"), _LINEAR),
     "starcoder2": "[q_proj, k_proj, v_proj, o_proj, c_fc, c_proj]",
 }
+"""All linear layers, by the model type of a config."""
 
 
 @dataclass(frozen=True)
