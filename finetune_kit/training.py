@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from finetune_kit.plots import plot_loss
 from finetune_kit.progress import Stage, View, format_seconds
 from finetune_kit.prompt import Example, Prompt, encode_rows
 from finetune_kit.recipe import Recipe
+from finetune_kit.recipe_checks import device_problems
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.splits import Splits, split_rows
 
@@ -168,6 +169,8 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
             from finetune_kit.loading import compute_dtype
 
         device = pick_device()
+        if problems := device_problems(recipe, device):
+            raise KitError("\n".join(map(str, problems)))
         dtype = compute_dtype(recipe.quantization, device)
         long = len(rows.left_out["train"]) + len(rows.left_out["validation"])
         view.say(f"Base model  {base.title}")
@@ -191,6 +194,7 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
         "left_out": rows.left_out,
         "batches": fitted.batches,
         "notices": fitted.notices,
+        "differences": [asdict(difference) for difference in fitted.differences],
         "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
         "validation": fitted.validation,
         "optimizer_steps": recorder.steps,

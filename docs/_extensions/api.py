@@ -106,7 +106,10 @@ def _directives(names: list[str]) -> str:
         elif issubclass(value, Exception):
             lines += [f".. autoexception:: {name}", ""]
         else:
-            lines += [f".. autoclass:: {name}", "   :members:", "   :exclude-members: model_config", ""]
+            # A model's keys have a page of their own.
+            keys = value.model_fields if issubclass(value, BaseModel) else ()
+            hidden = ", ".join(["model_config", *keys])
+            lines += [f".. autoclass:: {name}", "   :members:", f"   :exclude-members: {hidden}", ""]
     return "\n".join([*lines, "```", ""])
 
 

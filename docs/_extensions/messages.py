@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-CLASSES = ("KitError", "EvalError")
+CLASSES = {"KitError": 0, "EvalError": 0, "Problem": 1}
+"""What messages are made with, and which argument is the text."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,24 @@ def messages_of(path: Path) -> list[Message]:
     found: dict[Message, None] = {}
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
-        named = {
-            node.targets[0].id: node.value
-            for node in ast.walk(function)
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-        }
         # Also errors that are made and handed on, to be raised by another.
         for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
-            if isinstance(call.func, ast.Name) and call.func.id in CLASSES and call.args:
-                text = _text(call.args[0], named)
+            number = CLASSES.get(call.func.id) if isinstance(call.func, ast.Name) else None
+            if number is not None and len(call.args) > number:
+                text = _text(call.args[number], _named(function, call.lineno))
                 if _says_something(text):
-                    found[Message(call.func.id, " ".join(text.split()))] = None
+                    error = "KitError" if call.func.id == "Problem" else call.func.id
+                    found[Message(error, " ".join(text.split()))] = None
     return list(found)
+
+
+def _named(function: ast.FunctionDef, line: int) -> dict[str, ast.expr]:
+    """What names stand for at a line: what was last put into them above it."""
+    assigned = [
+        node for node in ast.walk(function) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    ]
+    above = sorted((node for node in assigned if node.lineno < line), key=lambda node: node.lineno)
+    return {node.targets[0].id: node.value for node in above}
 
 
 def all_messages(root: Path) -> dict[str, list[Message]]:
@@ -93,6 +100,8 @@ def _text(node: ast.expr, named: dict[str, ast.expr]) -> str:
         return "{" + _name(node.value) + "}"
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _text(node.left, named) + _text(node.right, named)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        return _text(node.func.value, named)  # such as .rstrip() of a text
     if isinstance(node, ast.Name) and isinstance(named.get(node.id), ast.Constant | ast.JoinedStr):
         return _text(named[node.id], named)
     return "{" + _name(node) + "}"

@@ -16,6 +16,7 @@ from ludwig.error import ConfigValidationError
 from ludwig.models import registry as models
 from ludwig.trainers.registry import get_llm_trainers_registry
 
+from finetune_kit.asked_used import Difference, differences
 from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.llm import KitLLM
 from finetune_kit.engine.rehearsal import Rehearsal
@@ -57,6 +58,8 @@ class Fitted:
     """`packed` or `padded`."""
     notices: list[str]
     """What was settled on the way."""
+    differences: list[Difference]
+    """What Ludwig was asked for and does otherwise."""
 
 
 def fit(
@@ -95,7 +98,11 @@ def fit(
             ludwig = LudwigModel(config, logging_level=logging.INFO, callbacks=[relay, *callbacks])
         except ConfigValidationError as error:
             raise KitError(f"Ludwig refuses the recipe: {' '.join(str(error).split())}") from None
-        (folder / "config.yaml").write_text(yaml.safe_dump(ludwig.config_obj.to_dict(), sort_keys=False))
+        rendered = ludwig.config_obj.to_dict()
+        (folder / "config.yaml").write_text(yaml.safe_dump(rendered, sort_keys=False))
+        found = differences(config, rendered)
+        for difference in found:
+            listener.on_notice(str(difference))
         ludwig.train(
             training_set=ExampleDataset(train),
             validation_set=ExampleDataset(validation) if validation else None,
@@ -107,7 +114,7 @@ def fit(
             random_seed=seed,
         )
     batches = "packed" if ludwig.model.packs else "padded"
-    return Fitted(ludwig.model.model, relay.validation, batches, relay.notices)
+    return Fitted(ludwig.model.model, relay.validation, batches, relay.notices, found)
 
 
 @contextmanager

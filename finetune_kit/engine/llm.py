@@ -16,6 +16,7 @@ from finetune_kit.engine.lean import lean_dropout, recompute_gates
 from finetune_kit.engine.loss import batch_loss
 from finetune_kit.engine.metrics import TokenMetrics
 from finetune_kit.engine.packing import Batch, cut, pack, packed_tokens, pad, padded_tokens
+from finetune_kit.errors import KitError
 from finetune_kit.loading import load_model, load_tokenizer
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import Quantization
@@ -64,6 +65,7 @@ class KitLLM(LLM):
         """Add the adapter: its weights in float32 and, by the seed, the same every time."""
         if not self._adapter_initialized:
             torch.manual_seed(self._random_seed or 0)
+            _require_layers(self.model, self.config_obj.adapter.target_modules)
             self.model = initialize_adapter(self.model, self.config_obj)
             if self.kit_device.type == "cpu":
                 lean_dropout(self.model)
@@ -125,6 +127,18 @@ class KitLLM(LLM):
 def metrics_for_ludwig(output_name: str, metrics: TokenMetrics) -> dict[str, dict[str, float]]:
     """Metrics by feature, as Ludwig's progress tracker takes them."""
     return {output_name: metrics.as_dict(), COMBINED: {LOSS: metrics.loss}}
+
+
+def _require_layers(model: torch.nn.Module, names: Sequence[str] | None) -> None:
+    """PEFT objects to names of layers only if none of them is there, and adapts fewer layers otherwise."""
+    there = {name.rpartition(".")[2]: module for name, module in model.named_modules()}
+    missing = [name for name in names or () if name.rpartition(".")[2] not in there]
+    if missing:
+        linear = [name for name, module in there.items() if isinstance(module, torch.nn.Linear)]
+        raise KitError(
+            f"adapter.target_modules names {', '.join(missing)}, and the base model has no such layer; its "
+            f"linear layers are {', '.join(linear)}."
+        )
 
 
 def _quantization(config_obj: Any) -> Quantization | None:

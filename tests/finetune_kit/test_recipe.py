@@ -1,8 +1,10 @@
 import pytest
 import yaml
 
+from finetune_kit.devices import Device
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
+from finetune_kit.recipe_checks import context_problems, device_notes, device_problems
 from tests.conftest import GUIDE_RECIPE
 
 SHIPPED = sorted(path.stem for path in SHIPPED_RECIPES.glob("*.yaml"))
@@ -53,21 +55,23 @@ def test_data_as_a_word_replaces_the_section() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("trainer.learnin_rate=1", "trainer.learnin_rate: there is no such key. Did you mean 'learning_rate'?"),
-        ("adapter.rank=8", "adapter.rank: there is no such key."),
+        ("trainer.learnin_rate=1", "trainer.learnin_rate: there is no such key. Did you mean 'trainer.learning_rate'?"),
         ("quantisation.bits=4", "quantisation: there is no such key. Did you mean 'quantization'?"),
-        ("trainer.epochs=two", "trainer.epochs: should be a valid integer (it is 'two')."),
-        ("trainer.epochs=0", "trainer.epochs: should be greater than 0 (it is 0)."),
-        ("quantization.bits=3", "quantization.bits: should be 4 or 8 (it is 3)."),
+        ("trainer.epochs=two", "trainer.epochs: this must be a whole number, and is the text 'two'."),
+        ("trainer.epochs=0", "trainer.epochs: this must be above 0, and is 0."),
+        ("quantization.bits=3", "quantization.bits: this must be 4 or 8, and is 3."),
         ("preprocessing.split.probabilities=[0.5, 0.1, 0.1]", "must sum to 1"),
         ("preprocessing.split.probabilities=[.nan, .nan, .nan]", "must sum to 1"),
         (
             "preprocessing.split.probabilities=[null, 1, 0]",
-            "preprocessing.split.probabilities.0: should be a valid number",
+            "preprocessing.split.probabilities.0: this must be a number, and is empty.",
         ),
-        ("trainer.train_steps=9", "trainer.train_steps: there is no such key."),
-        ("trainer", "'trainer' is not of the form key=value"),
+        ("trainer", "command line: trainer: this is not of the form key=value"),
+        ("=2", "command line: =2: this is not of the form key=value"),
+        ("prompt.template=[", "prompt.template: the value is not valid YAML; put it in quotes."),
+        ("prompt.template={instruction}", "put the text in quotes"),
         ("base_model.name=x", "'base_model' is a value, not a section"),
+        ("input_features.0.name=x", "'input_features' is a list, not a section"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(override: str, message: str) -> None:
@@ -79,7 +83,9 @@ def test_a_wrong_key_or_value_is_named(override: str, message: str) -> None:
 def test_all_problems_are_shown_at_once() -> None:
     with pytest.raises(KitError) as caught:
         Recipe.load("smollm2-135m", ["trainer.epoch=1", "adapter.lora_r=8", "foo=1"])
-    assert all(key in str(caught.value) for key in ("trainer.epoch:", "adapter.lora_r:", "foo:"))
+    first, *lines = str(caught.value).splitlines()
+    assert first == "3 things are wrong with the recipe smollm2-135m:"
+    assert [line.split(": ")[2] for line in lines] == ["trainer.epoch", "adapter.lora_r", "foo"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +102,122 @@ def test_a_broken_file_is_an_error(tmp_path, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(KitError, match=message):
         Recipe.load(str(path))
+
+
+def test_a_later_override_replaces_what_an_earlier_one_and_the_file_say(tmp_path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(Recipe.load("smollm2-135m").to_yaml().replace("epochs: 1", "epochs: one"))
+    with pytest.raises(KitError, match="is the text 'one'"):
+        Recipe.load(str(path))
+    assert Recipe.load(str(path), ["trainer.epochs=two", "trainer.epochs=2"]).trainer.epochs == 2
+
+
+def test_a_section_that_is_empty_takes_keys() -> None:
+    recipe = Recipe.load("smollm2-135m", ["quantization=null", "quantization.bits=8"])
+    assert recipe.quantization is not None and recipe.quantization.bits == 8
+
+
+def test_a_word_stands_for_a_section_as_in_ludwig() -> None:
+    recipe = Recipe.load("smollm2-135m", ["adapter=lora", "backend=local"])
+    assert (recipe.adapter.r, recipe.backend.type) == (8, "local")
+
+
+@pytest.mark.parametrize(
+    ("same", "other"),
+    [
+        ("generation.num_beams=1", "generation.num_beams=4"),
+        ("generation.pad_token_id=null", "generation.pad_token_id=0"),
+        ("adapter.bias_type=none", "adapter.bias_type=all"),
+        (
+            "adapter.postprocessor={merge_adapter_into_base_model: false, progressbar: true}",
+            "adapter.postprocessor={merge_adapter_into_base_model: true, progressbar: true}",
+        ),
+        ("preprocessing.sample_ratio=1.0", "preprocessing.sample_ratio=0.1"),
+        ("prompt.task=null", "prompt.task=Solve it"),
+        ("prompt.retrieval={type: null, k: 0}", "prompt.retrieval={type: random, k: 2}"),
+        ("trainer.train_steps=null", "trainer.train_steps=100"),
+        ("trainer.optimizer.betas=[0.9, 0.999]", "trainer.optimizer.betas=[0.8, 0.9]"),
+        ("trust_remote_code=false", "trust_remote_code=true"),
+        (
+            "input_features=[{name: instruction, preprocessing: {max_sequence_length: null}}]",
+            "input_features=[{name: instruction, preprocessing: {max_sequence_length: 100}}]",
+        ),
+        (
+            "output_features=[{name: output, decoder: {type: text_extractor}}]",
+            "output_features=[{name: output, decoder: {type: category_extractor}}]",
+        ),
+    ],
+)
+def test_ludwigs_other_keys_may_say_what_the_kit_does_anyway(same: str, other: str) -> None:
+    assert Recipe.load("smollm2-135m", [same]) == Recipe.load("smollm2-135m")
+    with pytest.raises(KitError, match=": Ludwig has this key, and the kit does not take it: "):
+        Recipe.load("smollm2-135m", [other])
+
+
+def test_conflicts_are_found_in_python_too() -> None:
+    tree = Recipe.load("smollm2-135m").model_dump()
+    tree["adapter"]["target_modules"] = []
+    with pytest.raises(ValueError, match=r"adapter\.target_modules: it names no layer"):
+        Recipe.model_validate(tree)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "note"),
+    [
+        ("trainer.max_tokens_per_batch=100", "a longer row goes through alone"),
+        ("trainer.learning_rate=0.5", "trainer.learning_rate 0.5 is high"),
+        ("preprocessing.split.probabilities=[1,0,0]", "trainer.early_stop (5) has nothing to watch"),
+        ("preprocessing.split.probabilities=[1,0,0] trainer.early_stop=-1", "the last weights are kept, not the best."),
+        ("data.split=column", "preprocessing.split.probabilities is not used: data.split is column."),
+        ("generation.temperature=0.7 generation.top_p=0.9", "generation.temperature and generation.top_p are not used"),
+    ],
+)
+def test_what_is_perhaps_not_meant_is_a_note(overrides: str, note: str) -> None:
+    notes = Recipe.load("smollm2-135m", overrides.split()).notes()
+    assert len(notes) == 1 and note in notes[0]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_give_no_note(name: str) -> None:
+    assert Recipe.load(name).notes() == []
+
+
+CPU = Device("cpu", "some CPU", "float32", "this CPU lacks bfloat16 instructions")
+T4 = Device("cuda", "Tesla T4", "float16", "capability 7.5 lacks bfloat16 units")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ("trainer.optimizer.type=paged_adamw", "trainer.optimizer.type"),
+        ("trainer.optimizer.type=adamw_8bit", "trainer.optimizer.type"),
+        ("adapter.use_dora=true quantization.bits=8", "adapter.use_dora"),
+    ],
+)
+def test_what_a_cpu_cannot_do(overrides: str, key: str) -> None:
+    recipe = Recipe.load("smollm2-135m", overrides.split())
+    assert [problem.key for problem in device_problems(recipe, CPU)] == [key]
+    assert device_problems(recipe, T4) == []
+    assert device_problems(Recipe.load("smollm2-135m"), CPU) == []
+
+
+def test_a_dtype_that_the_device_is_slow_in_is_a_note() -> None:
+    asked = Recipe.load("smollm2-135m", ["quantization.bnb_4bit_compute_dtype=bfloat16"])
+    for device in (CPU, T4):
+        (note,) = device_notes(asked, device)
+        assert device.name in note and f"leave it out for {device.compute_dtype}" in note
+    assert device_notes(asked, Device("cuda", "A100", "bfloat16", "")) == []
+    assert device_notes(Recipe.load("smollm2-135m"), T4) == []
+
+
+def test_what_does_not_fit_into_the_models_context() -> None:
+    recipe = Recipe.load("smollm2-135m", ["generation.max_new_tokens=512"])
+    assert [one.key for one in context_problems(recipe, 512)] == ["generation.max_new_tokens"]
+    assert [one.key for one in context_problems(recipe, 256)] == [
+        "preprocessing.global_max_sequence_length",
+        "generation.max_new_tokens",
+    ]
+    assert context_problems(recipe, 2048) == []
 
 
 def test_an_unknown_recipe_is_answered_with_those_that_ship() -> None:

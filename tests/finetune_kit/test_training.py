@@ -184,6 +184,25 @@ def test_other_kinds_of_adapter_and_quantisation_train_and_generate(
     assert len(generate(run, exercise_rows[:3])) == 3
 
 
+def test_layers_that_the_model_has_not_are_named_and_nothing_is_left(tmp_path, tiny_recipe, exercise_rows) -> None:
+    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=layers", "adapter.target_modules=[q_proj, v_proy]")
+    with pytest.raises(KitError, match=r"adapter\.target_modules names v_proy, .* linear layers are q_proj, k_proj"):
+        train(recipe, pd.DataFrame(exercise_rows[:8]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_device_cannot_do_is_said_before_a_model_is_loaded(
+    tmp_path, tiny_recipe, exercise_rows, monkeypatch
+) -> None:
+    from finetune_kit import devices
+
+    monkeypatch.setattr(devices, "pick_device", lambda: devices.Device("cpu", "some CPU", "float32", "for the test"))
+    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=paged", "trainer.optimizer.type=paged_adamw")
+    with pytest.raises(KitError, match=r"trainer\.optimizer\.type: paged_adamw needs a CUDA device"):
+        train(recipe, pd.DataFrame(exercise_rows[:8]))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_float16_trains_with_a_scaled_loss(tmp_path, tiny_recipe, exercise_rows, monkeypatch) -> None:
     from finetune_kit import devices
     from finetune_kit.engine import llm
