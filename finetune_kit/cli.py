@@ -176,6 +176,28 @@ def recipes(
     typer.echo("\nTrain one with: finetune-kit train RECIPE [KEY=VALUE]...")
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Print what to paste into a bug report.")] = False,
+) -> None:
+    """Look at this machine: packages, device, disk, Hub, sandbox. Exit code 1 if there is a problem."""
+    import json
+
+    from finetune_kit.doctor import diagnose
+
+    diagnosis = diagnose()
+    if as_json:
+        typer.echo(json.dumps(diagnosis.as_dict(), indent=2))
+    elif report:
+        typer.echo(diagnosis.report())
+    else:
+        typer.echo("\n".join(diagnosis.lines()))
+        typer.echo("For a bug report, paste what this prints: finetune-kit doctor --report")
+    if diagnosis.problems:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _quiet(run: "Run") -> Iterator[None]:
     """The libraries' bars and warnings go into the run's log."""

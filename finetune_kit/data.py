@@ -4,15 +4,17 @@ A row is a dict of strings. Every row has `row_id` (from its content) and the re
 `tests`, `family`, `group` and `split` are kept where the source has them.
 """
 
-import csv
 import hashlib
+import itertools
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune_kit.data_files import READERS, NotANumber, Record, kind_of, read_file
 from finetune_kit.errors import KitError
 
 if TYPE_CHECKING:
@@ -24,7 +26,21 @@ BUILTIN = "builtin:python-exercises"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 REQUIRED = ("instruction", "output")
+MOST_TOLD = 10
+"""How many mistakes, and places of one, an error names."""
+KNOWN = frozenset({"tests", "family", "group", "split", "row_id"})
+"""Columns that the model neither sees nor learns."""
 OPTIONAL = ("input", "tests", "family", "group", "split")
+
+
+@dataclass(frozen=True)
+class PlacedRow:
+    """A row and where it stands."""
+
+    row: Row
+    place: str
+    """`file:line` where the file has lines, else `file, row N`, `NAME, row N` or `row N`, counted from 1; both where a
+    line has many rows."""
 
 
 def load_rows(
@@ -49,21 +65,37 @@ def load_rows(
     Raises:
         KitError: If the source is not there, is empty, or holds something that is not a row; it names the place.
     """
+    return [placed.row for placed in load_placed_rows(source, columns, limit, required)]
+
+
+def load_placed_rows(
+    source: "str | Path | pd.DataFrame",
+    columns: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    required: Sequence[str] = REQUIRED,
+) -> list[PlacedRow]:
+    """Read rows as `load_rows` does, and keep the place of each.
+
+    Args:
+        source: As `load_rows` takes it.
+        columns: Our name of a column: its name in the source.
+        limit: Only the first rows.
+        required: Columns that every row must have.
+
+    Returns:
+        What `load_rows` returns, each row with its place.
+
+    Raises:
+        KitError: As `load_rows`; of what is wrong with single rows, all is told at once.
+    """
     if isinstance(source, str | Path):
         records = _read(str(source))
-        place = str(source)
+        name = str(source)
     else:
         records = [(f"row {i}", record) for i, record in enumerate(source.to_dict(orient="records"), start=1)]
-        place = "the DataFrame"
+        name = "the DataFrame"
     mapping = {**{name: name for name in (*required, *OPTIONAL)}, **(columns or {})}
-    rows: list[Row] = []
-    for where, record in records:
-        if limit is not None and len(rows) == limit:
-            break
-        rows.append(_to_row(record, mapping, {*required, *(columns or {})}, where))
-    if not rows:
-        raise KitError(f"{place} holds no rows.")
-    return _with_ids(rows)
+    return _to_rows(itertools.islice(records, limit), mapping, {*required, *(columns or {})}, name)
 
 
 def load_questions(source: str, columns: Mapping[str, str], required: Sequence[str]) -> list[Row]:
@@ -84,14 +116,14 @@ def load_questions(source: str, columns: Mapping[str, str], required: Sequence[s
     first = records[0][1] if records and isinstance(records[0][1], dict) else {}
     mapping = {name: name for name in (*required, *REQUIRED, *OPTIONAL, "row_id")}
     mapping |= {name: column for name, column in columns.items() if column in first}
-    rows = [_to_row(record, mapping, set(required), where) for where, record in records]
-    if not rows:
-        raise KitError(f"{source} holds no rows.")
+    rows = _to_rows(records, mapping, set(required), source)
     seen: dict[str, str] = {}
-    for (where, _), row in zip(records, rows, strict=True):
-        if "row_id" in row and seen.setdefault(row["row_id"], where) != where:
-            raise KitError(f"{where}: row_id {row['row_id']!r} stands at {seen[row['row_id']]} already; rename one.")
-    return _with_ids(rows)
+    for placed in rows:
+        row_id = placed.row["row_id"]
+        if row_id in seen:
+            raise KitError(f"{placed.place}: row_id {row_id!r} stands at {seen[row_id]} already; rename one.")
+        seen[row_id] = placed.place
+    return [placed.row for placed in rows]
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -108,8 +140,7 @@ def content_hash(row: Mapping[str, str]) -> str:
 
     Tests, groups and the like do not count, so that adding a column moves no row to another split.
     """
-    known = {"tests", "family", "group", "split", "row_id"}
-    content = [[name, row[name]] for name in sorted(row) if name not in known and (row[name] or name != "input")]
+    content = [[name, row[name]] for name in sorted(row) if name not in KNOWN and (row[name] or name != "input")]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -121,7 +152,7 @@ def rows_hash(rows: Sequence[Mapping[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def _read(source: str) -> Iterable[tuple[str, Any]]:
+def _read(source: str) -> Iterable[Record]:
     """Records with the place of each, for error messages."""
     if source == BUILTIN:
         from finetune_kit.exercises import rows
@@ -131,83 +162,15 @@ def _read(source: str) -> Iterable[tuple[str, Any]]:
         raise KitError(f"There is no built-in data set {source!r}; there is {BUILTIN}.")
     path = Path(source)
     if path.is_file():
-        return _read_file(path)
+        return read_file(path)
     if path.is_dir():
         raise KitError(f"{source} is a folder; name a file of rows (.json, .jsonl, .csv, .parquet).")
-    if path.suffix in _READERS or not HUB_ID.fullmatch(source):
+    if path.suffix in READERS or not HUB_ID.fullmatch(source):
         raise KitError(f"There is no file {source}.")
     return _read_hub(source)
 
 
-def _read_file(path: Path) -> Iterable[tuple[str, Any]]:
-    reader = _READERS.get(path.suffix)
-    if reader is None:
-        raise KitError(f"{path}: rows are read from {', '.join(_READERS)} files; this one ends in {path.suffix!r}.")
-    if path.stat().st_size == 0:
-        raise KitError(f"{path} is empty.")
-    try:
-        return reader(path)
-    except UnicodeDecodeError as error:
-        raise KitError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.") from None
-    except OSError as error:
-        raise KitError(f"{path} can't be read ({error.strerror or error}).") from None
-    except (ValueError, RecursionError) as error:
-        raise KitError(f"{path} can't be read: {' '.join(str(error).split())}.") from None
-
-
-def _read_json(path: Path) -> list[tuple[str, Any]]:
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        records = json.loads(text)
-    except json.JSONDecodeError as error:
-        hint = " It looks like JSON Lines: name it .jsonl." if text.lstrip().startswith("{") else ""
-        raise KitError(f"{path}:{error.lineno}: not valid JSON ({error.msg}, column {error.colno}).{hint}") from None
-    if not isinstance(records, list):
-        raise KitError(f"{path} must hold a list of rows, and holds {_kind(records)}.")
-    return [(f"{path}, row {i}", record) for i, record in enumerate(records, start=1)]
-
-
-def _read_jsonl(path: Path) -> list[tuple[str, Any]]:
-    records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            records.append((f"{path}:{number}", json.loads(line)))
-        except json.JSONDecodeError as error:
-            raise KitError(f"{path}:{number}: not valid JSON ({error.msg}, column {error.colno}).") from None
-    return records
-
-
-def _read_csv(path: Path) -> list[tuple[str, Any]]:
-    # Not by pandas: it makes numbers of "007" and nothing of "None", and takes a cell too many for an index.
-    records = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            header = next(reader, [])
-            for cells in reader:
-                if cells and len(cells) != len(header):
-                    raise KitError(f"{path}:{reader.line_num}: {len(cells)} cells, and the header has {len(header)}.")
-                if cells:
-                    records.append((f"{path}:{reader.line_num}", dict(zip(header, cells, strict=True))))
-        except csv.Error as error:
-            raise KitError(f"{path}:{reader.line_num}: not valid CSV ({error}).") from None
-    return records
-
-
-def _read_parquet(path: Path) -> list[tuple[str, Any]]:
-    import pandas as pd
-    import pyarrow
-
-    try:
-        frame = pd.read_parquet(path)
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise KitError(f"{path} is not a Parquet file: {' '.join(str(error).split())}.") from None
-    return [(f"{path}, row {i}", record) for i, record in enumerate(frame.to_dict(orient="records"), start=1)]
-
-
-def _read_hub(name: str) -> Iterable[tuple[str, Any]]:
+def _read_hub(name: str) -> Iterable[Record]:
     """A data set from the Hub, or from its cache: the split `train`, as it is there."""
     import datasets
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -223,15 +186,62 @@ def _read_hub(name: str) -> Iterable[tuple[str, Any]]:
     return ((f"{name}, row {i}", record) for i, record in enumerate(dataset, start=1))
 
 
-_READERS = {".json": _read_json, ".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}
+def _to_rows(records: Iterable[Record], mapping: Mapping[str, str], required: set[str], source: str) -> list[PlacedRow]:
+    rows: list[Row] = []
+    places: list[str] = []
+    problems: list[tuple[str, KitError]] = []
+    for where, record in records:
+        try:
+            if isinstance(record, KitError):
+                raise record
+            rows.append(_to_row(record, mapping, required, where))
+            places.append(where)
+        except KitError as error:
+            problems.append((where, error))
+    if problems:
+        raise all_at_once(problems, source)
+    if not rows:
+        raise KitError(f"{source} holds no rows.")
+    return [PlacedRow(row, place) for row, place in zip(_with_ids(rows), places, strict=True)]
+
+
+def all_at_once(problems: Sequence[tuple[str, KitError]], source: str) -> KitError:
+    """Make one error of many.
+
+    Args:
+        problems: Errors with their places, at least one; a message begins with its place.
+        source: What the places are in.
+
+    Returns:
+        The one there is; else an error that tells what is wrong in the same way once, with the places, and at most
+        `MOST_TOLD` of each.
+    """
+    if len(problems) == 1:
+        return problems[0][1]
+    alike: dict[str, list[str]] = {}
+    for place, error in problems:
+        alike.setdefault(str(error).removeprefix(f"{place}: "), []).append(place)
+    lines = []
+    for text, places in itertools.islice(alike.items(), MOST_TOLD):
+        others = [place.removeprefix(source).lstrip(", ") for place in places[1:MOST_TOLD]]
+        more = len(places) - 1 - len(others)
+        also = f" The same at {', '.join(others)}{f' and {more} more' if more else ''}." if others else ""
+        lines.append(f"  {places[0]}: {text}{also}")
+    left = sum(len(places) for places in list(alike.values())[MOST_TOLD:])
+    lines += [f"  and {left} more"] if left else []
+    return KitError(f"{len(problems)} rows of {source} can't be used:\n" + "\n".join(lines))
 
 
 def _to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: str) -> Row:
     if not isinstance(record, dict):
-        raise KitError(f"{where}: a row must be an object with columns, and this is {_kind(record)}.")
+        raise KitError(f"{where}: a row must be an object with columns, and this is {kind_of(record)}.")
     row: Row = {}
     for name, column in mapping.items():
         value = record.get(column)
+        if isinstance(value, float) and math.isinf(value):
+            value = NotANumber(str(value))
+        if isinstance(value, NotANumber):
+            raise KitError(f"{where}: {column!r} is {value.word}; give it a text, or null where there is none.")
         if value is None or (isinstance(value, float) and math.isnan(value)):
             if name in required and column in record:
                 raise KitError(f"{where}: {column!r} is null; give it a text, or take the row out.")
@@ -243,7 +253,7 @@ def _to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: 
                 )
             value = None
         elif not isinstance(value, str | int | float):
-            raise KitError(f"{where}: {column!r} must be text, and is {_kind(value)}.")
+            raise KitError(f"{where}: {column!r} must be text, and is {kind_of(value)}.")
         elif isinstance(value, str) and not value.isascii() and LONE_SURROGATE.search(value):
             raise KitError(f"{where}: {column!r} holds half of a surrogate pair, which is no character.")
         if value is not None:
@@ -262,8 +272,3 @@ def _with_ids(rows: list[Row]) -> list[Row]:
         suffix = f"-{seen[digest]}" if seen[digest] > 1 else ""
         named.append({"row_id": digest + suffix, **row})
     return named
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
-    return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")

@@ -10,6 +10,8 @@ from finetune_kit.errors import KitError
 
 UNSEEN = "unseen"
 GUIDE_SEED = 123
+OWN_SPLITS = frozenset({"0", "1", "2"})
+"""What a row's own `split` may be: training, validation, test."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _hash_split(row: Row, probabilities: tuple[float, float, float]) -> int:
 
 def _own_split(row: Row, number: int) -> int:
     split = row.get("split")
-    if split not in {"0", "1", "2"}:
+    if split not in OWN_SPLITS:
         problem = "has no column 'split'" if split is None else f"has the split {split!r}"
         raise KitError(f"Row {number} {problem}; it must be 0 (training), 1 (validation) or 2 (test).")
     return int(split)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from finetune_kit.base_models import BaseModel, resolve_base_model
-from finetune_kit.data import load_rows, rows_hash
+from finetune_kit.data import rows_hash
+from finetune_kit.data_care import data_report
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.plots import plot_loss
@@ -26,7 +27,7 @@ from finetune_kit.prompt import Example, Prompt, encode_rows
 from finetune_kit.recipe import Recipe
 from finetune_kit.recipe_checks import device_problems
 from finetune_kit.run import SPLITS, Run, write_text
-from finetune_kit.splits import Splits, split_rows
+from finetune_kit.splits import Splits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,11 @@ def train(
     """
     view = view or View(quiet=True)
     started = time.monotonic()
-    splits = split_for(recipe, data)
+    with view.stage("Looking at the rows"):
+        report = data_report(recipe, data)
+    splits = report.splits
+    if found := report.line():
+        view.say(f"Data        {found}")
     prompt = Prompt(recipe.prompt.template, [column for column in splits.train[0] if column != recipe.output_column])
     with view.stage("Looking for the base model"):
         base = resolve_base_model(recipe.base_model)
@@ -90,6 +95,7 @@ def train(
         "base_model": {"name": base.name, "title": base.title},
         "seed": recipe.run.seed,
         "rows": {split: _describe_rows(getattr(splits, split)) for split in SPLITS},
+        **report.manifest(),
     }
     run.write_manifest(manifest)
     try:
@@ -107,7 +113,7 @@ def train(
 
 
 def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -> Splits:
-    """The rows of a recipe in three sets.
+    """The rows of a recipe in three sets, without those that its `data.drop` names.
 
     Args:
         recipe: Its section `data` says which rows.
@@ -116,21 +122,7 @@ def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -
     Raises:
         KitError: If the recipe names no rows, or for what is wrong with them.
     """
-    section = recipe.data
-    if data is None and section is None:
-        raise KitError("The recipe names no rows; add data=FILE, or a section `data` with `source`.")
-    columns = [feature.name for feature in [*recipe.input_features, *recipe.output_features]]
-    rows = load_rows(
-        section.source if data is None and section else data,  # type: ignore[arg-type]
-        section.columns if section else None,
-        required=columns,
-    )
-    options: dict[str, Any] = {"probabilities": recipe.preprocessing.split.probabilities}
-    if section is not None:
-        options["method"] = section.split
-    if section is not None and data is None:
-        options |= section.model_dump(include={"limit", "train_limit", "test_limit"})
-    return split_rows(rows, **options)
+    return data_report(recipe, data).splits
 
 
 @dataclass(frozen=True)

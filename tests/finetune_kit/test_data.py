@@ -88,7 +88,7 @@ def test_equal_rows_have_different_ids_and_the_same_split() -> None:
             r"rows.jsonl:1: 'output' holds half of a surrogate",
         ),
         ("rows.json", "[" * 100_000, r"rows.json"),
-        ("rows.json", '[{"instruction": ' + "9" * 5000 + "}]", r"rows.json can't be read: Exceeds the limit"),
+        ("rows.json", '[{"instruction": ' + "9" * 5000 + "}]", r"rows.json:1: not valid JSON \(a number of"),
         (
             "rows.csv",
             "question,output\na,b\n",
