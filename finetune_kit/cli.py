@@ -17,7 +17,9 @@ from rich.console import Console
 from finetune_kit.errors import KitError
 
 if TYPE_CHECKING:
+    from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
+    from finetune_kit.tokens import TokenReport
 
 app = typer.Typer(
     name="finetune-kit",
@@ -121,6 +123,51 @@ def evaluate(
     from evals.__main__ import main as score
 
     score(Path(run))
+
+
+@app.command()
+def tokens(
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw the histogram into this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Count the tokens of a recipe's rows, and what a cap on their length would cut."""
+    import json
+
+    from finetune_kit.recipe import Recipe
+
+    with _mistakes(debug):
+        if "=" in recipe:
+            recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
+        report = _token_report(Recipe.load(recipe, overrides or []))
+        if as_json:
+            typer.echo(json.dumps(report.as_dict(), indent=2))
+        else:
+            from finetune_kit.tokens_view import show_report
+
+            show_report(report, Console(highlight=False))
+        if png is not None:
+            from finetune_kit.plots import plot_token_lengths
+
+            try:
+                plot_token_lengths(report, png)
+            except OSError as error:
+                raise KitError(f"{png} can't be written ({error.strerror}); name another file with --png.") from None
+            typer.echo(f"Wrote {png}", err=as_json)
+
+
+def _token_report(recipe: "Recipe") -> "TokenReport":
+    from finetune_kit.base_models import resolve_base_model
+    from finetune_kit.loading import load_tokenizer
+    from finetune_kit.tokens import token_report
+    from finetune_kit.training import split_for
+
+    splits = split_for(recipe)
+    return token_report(recipe, splits, load_tokenizer(resolve_base_model(recipe.base_model).path))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.encoding import (
     Turn,
     chat_texts,
+    count_tokens,
     encode_chats,
     encode_texts,
     end_id,
@@ -19,6 +20,7 @@ from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedTokenizerBase
 
 IGNORE_INDEX = -100
@@ -138,6 +140,18 @@ class Prompt:
         if self.chat_template:
             return encode_chats([_asked(text) for text in rendered], tokenizer)
         return encode_prompts(rendered, tokenizer)
+
+    def count(self, rows: Sequence[Mapping[str, str]], tokenizer: "PreTrainedTokenizerBase") -> "np.ndarray":
+        """How many ids `encode_all` gives for each row, (rows,), mostly without making them."""
+        self.check(tokenizer)
+        texts = self.texts(rows, tokenizer)
+        if not self.chat_template:
+            return count_tokens(texts, tokenizer) + len(lead_ids(tokenizer))
+        counts = count_tokens(texts, tokenizer, as_text=False)
+        spelt = [any(token in self.render(row) for token in special_tokens(tokenizer)) for row in rows]
+        for place in (place for place, spells in enumerate(spelt) if spells):
+            counts[place] = len(self.encode(rows[place], tokenizer))
+        return counts
 
     def encode_examples(
         self, rows: Sequence[Mapping[str, str]], tokenizer: "PreTrainedTokenizerBase", output_column: str = "output"
