@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
     from finetune_kit.splits import split_rows
+    from finetune_kit.tokens import token_lengths
     from finetune_kit.training import train
 
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "predict": "generation",
     "resolve_base_model": "base_models",
     "split_rows": "splits",
+    "token_lengths": "tokens",
     "train": "training",
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "predict",
     "resolve_base_model",
     "split_rows",
+    "token_lengths",
     "train",
 ]
 
