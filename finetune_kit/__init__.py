@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from finetune_kit.base_models import resolve_base_model
+    from finetune_kit.checking import check
     from finetune_kit.data import load_rows
     from finetune_kit.errors import KitError
     from finetune_kit.generation import generate, predict
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
     from finetune_kit.splits import split_rows
+    from finetune_kit.tokens import token_lengths
     from finetune_kit.training import train
 
 _HOMES = {
@@ -24,11 +26,13 @@ _HOMES = {
     "Prompt": "prompt",
     "Recipe": "recipe",
     "Run": "run",
+    "check": "checking",
     "generate": "generation",
     "load_rows": "data",
     "predict": "generation",
     "resolve_base_model": "base_models",
     "split_rows": "splits",
+    "token_lengths": "tokens",
     "train": "training",
 }
 
@@ -38,11 +42,13 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "check",
     "generate",
     "load_rows",
     "predict",
     "resolve_base_model",
     "split_rows",
+    "token_lengths",
     "train",
 ]
 

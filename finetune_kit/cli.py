@@ -17,7 +17,9 @@ from rich.console import Console
 from finetune_kit.errors import KitError
 
 if TYPE_CHECKING:
+    from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
+    from finetune_kit.tokens import TokenReport
 
 app = typer.Typer(
     name="finetune-kit",
@@ -142,6 +144,100 @@ def evaluate(
     from evals.__main__ import main as score
 
     score(Path(run))
+
+
+@app.command()
+def check(
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl")
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Forecast for this kind of GPU, as T4, and not for this machine.")
+    ] = None,
+    row: Annotated[
+        str | None, typer.Option(metavar="N", help="Show a row as the model sees it, by number or row_id, and end.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every place in the rows, not only the first ones.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Check a recipe, its rows, its prompt and its memory, before anything is downloaded.
+
+    The exit code is 0 where it is all right, 1 where it does not fit into the memory, and 2 for a mistake.
+    """
+    import json
+
+    from finetune_kit import checking
+    from finetune_kit.progress import View
+    from finetune_kit.recipe import Recipe
+
+    with _mistakes(debug):
+        if "=" in recipe:
+            recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
+        loaded = Recipe.load(recipe, overrides or [])
+        if row is not None:
+            from finetune_kit.row_view import show_row
+
+            one = checking.one_row(loaded, row)
+            show_row(one.row, one.prompt, one.tokenizer, loaded.output_column, Console(), one.padded_to)
+            return
+        checked = checking.check(loaded, gpu, view=View(file=sys.stderr))
+        if as_json:
+            typer.echo(json.dumps(checked.as_dict(), indent=2))
+        else:
+            from finetune_kit.check_view import show_check
+
+            show_check(checked, Console(highlight=False), every)
+        if not checked.outlook.fits:
+            raise typer.Exit(1)
+
+
+@app.command()
+def tokens(
+    recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw the histogram into this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Count the tokens of a recipe's rows, and what a cap on their length would cut."""
+    import json
+
+    from finetune_kit.recipe import Recipe
+
+    with _mistakes(debug):
+        if "=" in recipe:
+            recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
+        report = _token_report(Recipe.load(recipe, overrides or []))
+        if as_json:
+            typer.echo(json.dumps(report.as_dict(), indent=2))
+        else:
+            from finetune_kit.tokens_view import show_report
+
+            show_report(report, Console(highlight=False))
+        if png is not None:
+            from finetune_kit.plots import plot_token_lengths
+
+            try:
+                plot_token_lengths(report, png)
+            except OSError as error:
+                raise KitError(f"{png} can't be written ({error.strerror}); name another file with --png.") from None
+            typer.echo(f"Wrote {png}", err=as_json)
+
+
+def _token_report(recipe: "Recipe") -> "TokenReport":
+    from finetune_kit.base_models import resolve_base_model
+    from finetune_kit.loading import load_tokenizer
+    from finetune_kit.tokens import token_report
+    from finetune_kit.training import split_for
+
+    splits = split_for(recipe)
+    return token_report(recipe, splits, load_tokenizer(resolve_base_model(recipe.base_model).path))
 
 
 @app.command()

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.data_files import READERS, NotANumber, Record, kind_of, read_file
-from finetune_kit.errors import KitError
+from finetune_kit.errors import KitError, NotAtHandError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,18 +173,37 @@ def _read(source: str) -> Iterable[Record]:
 
 def _read_hub(name: str) -> Iterable[Record]:
     """A data set from the Hub, or from its cache: the split `train`, as it is there."""
-    import datasets
+    from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if constants.HF_HUB_OFFLINE and not _is_cached(name):
+        raise NotAtHandError(
+            f"The data set {name!r} is not in the Hub's cache, and HF_HUB_OFFLINE is set. Go online once, or name a "
+            "local file with data=FILE."
+        )
+    import datasets
 
     try:
         dataset = datasets.load_dataset(name, split="train")
     except (OSError, ValueError, RuntimeError, OfflineModeIsEnabled, HfHubHTTPError) as error:
         reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
-        raise KitError(
+        raise NotAtHandError(
             f"The data set {name!r} can be had neither from the Hub nor from its cache ({reason}). "
             "Check the id and the network, or name a local file."
         ) from None
     return ((f"{name}, row {i}", record) for i, record in enumerate(dataset, start=1))
+
+
+def _is_cached(name: str) -> bool:
+    """Whether a data set has a folder in one of the Hub's caches; importing `datasets` to be told so takes seconds."""
+    from huggingface_hub import constants
+
+    home = Path(constants.HF_HOME)
+    prepared = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets") / name.replace("/", "___").lower()
+    fetched = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
+    return fetched.is_dir() or any(
+        folder.name.lower() == prepared.name for folder in prepared.parent.glob("*___*") if folder.is_dir()
+    )
 
 
 def _to_rows(records: Iterable[Record], mapping: Mapping[str, str], required: set[str], source: str) -> list[PlacedRow]:

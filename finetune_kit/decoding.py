@@ -56,6 +56,7 @@ def decode(
     seed: int = 0,
     max_batch: int = MAX_BATCH,
     on_done: Callable[[], None] = lambda: None,
+    end_id: int | None = None,
 ) -> list[Completion]:
     """Complete prompts.
 
@@ -68,6 +69,7 @@ def decode(
             neighbours nor its place matter.
         max_batch: Most rows of a batch; fewer where memory does not allow for their keys and values.
         on_done: Called when a row is finished.
+        end_id: Another token that ends a completion, beside those that the tokenizer and the model name.
 
     Returns:
         The completions, in the order of the prompts.
@@ -88,6 +90,7 @@ def decode(
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
                 batch = _Batch(model, tokenizer, [prompts[i] for i in chosen], chosen, settings, seed, grouped, shared)
+                batch.end_ids |= set() if end_id is None else {end_id}
                 completions |= batch.run(on_done)
         return [completions[place] for place in range(len(prompts))]
     finally:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_kit.data import Row, content_hash
-from finetune_kit.prompt import Prompt, encode_text
+from finetune_kit.encoding import Turn, encode_chats, encode_texts, end_id, turn_end_id
+from finetune_kit.prompt import Prompt, encode_prompts
 from finetune_kit.recipe import Generation
 
 if TYPE_CHECKING:
@@ -40,32 +41,47 @@ class FewShotPrompt:
         form = "chat template" if self.style == "chat" else "recipe's template"
         return f"{form}, {count} example{'' if count == 1 else 's'}"
 
+    @property
+    def is_chat(self) -> bool:
+        """Whether it is a talk; the recipe's own prompt may be one too."""
+        return self.style == "chat" or self.prompt.chat_template
+
     def encode(self, row: Mapping[str, str], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
         """The prompt of a row as token ids: examples, then the row, ready for the answer."""
-        if self.style == "template":
+        return self.encode_all([row], tokenizer)[0]
+
+    def encode_all(self, rows: Sequence[Mapping[str, str]], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]]:
+        """The prompts of rows as token ids."""
+        if not self.is_chat:
             solved = [self.prompt.render(one) + self.answer(one) for one in self.examples]
-            return encode_text("\n\n".join([*solved, self.prompt.render(row)]), tokenizer)
-        turns = [turn for one in self.examples for turn in (self._question(one), _turn("assistant", self.answer(one)))]
-        text = tokenizer.apply_chat_template([*turns, self._question(row)], tokenize=False, add_generation_prompt=True)
-        return tokenizer(text, add_special_tokens=False).input_ids
+            return encode_prompts(["\n\n".join([*solved, self.prompt.render(row)]) for row in rows], tokenizer)
+        pairs = [(self._question(one), _turn("assistant", self.answer(one))) for one in self.examples]
+        turns = [turn for pair in pairs for turn in pair]
+        return encode_chats([[*turns, self._question(row)] for row in rows], tokenizer)
+
+    def end_token_id(self, tokenizer: "PreTrainedTokenizerBase") -> int:
+        """The token at which an answer in this form ends."""
+        return turn_end_id(tokenizer) if self.is_chat else end_id(tokenizer)
 
     def generation(self, settings: Generation) -> Generation:
         """The recipe's settings, with what ends an answer in this form in the place of its stop strings."""
         if self.style == "chat":
             return settings.model_copy(update={"stop_strings": []})
-        head = self.prompt.head.split("\n")[0]
-        stops = [*settings.stop_strings, *([f"\n{head}"] if head.strip() and self.examples else [])]
+        heads = [head.split("\n")[0] for head in self.prompt.heads] if self.examples and not self.is_chat else []
+        stops = [*settings.stop_strings, *(f"\n{head}" for head in heads if head.strip())]
         return settings.model_copy(update={"stop_strings": list(dict.fromkeys(stops))})
 
     def answer(self, row: Mapping[str, str]) -> str:
         """What is to follow the prompt of a row."""
         return row[self.output_column].strip("\n")
 
-    def _question(self, row: Mapping[str, str]) -> dict[str, str]:
+    def _question(self, row: Mapping[str, str]) -> Turn:
+        if self.style == "template":
+            return _turn("user", self.prompt.render(row))
         return _turn("user", "\n\n".join(row[name] for name in self.prompt.columns if row.get(name, "").strip()))
 
 
-def _turn(role: str, content: str) -> dict[str, str]:
+def _turn(role: str, content: str) -> Turn:
     return {"role": role, "content": content}
 
 
@@ -119,12 +135,12 @@ def losses(
     """
     import torch
 
-    answers = [tokenizer(tried[0].answer(row), add_special_tokens=False).input_ids for row in rows]
+    answers = encode_texts([tried[0].answer(row) for row in rows], tokenizer)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
     found = []
     with torch.inference_mode():
         for way in tried:
-            texts = [(way.encode(row, tokenizer), answer) for row, answer in zip(rows, answers, strict=True)]
+            texts = list(zip(way.encode_all(rows, tokenizer), answers, strict=True))
             fits = all(len(prompt) + len(answer) <= context for prompt, answer in texts)
             total = sum(_answer_losses(model, texts, on_done)) if fits else float("inf")
             found.append(total / sum(map(len, answers)))

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from finetune_kit.decoding import Completion
 
 
+def asking(run: Run) -> tuple[Prompt, Any]:
+    """What a run asks with: its prompt, and the tokenizer that it keeps."""
+    from finetune_kit.loading import load_tokenizer
+
+    return Prompt.of(run.recipe), load_tokenizer(str(run.adapter_path))
+
+
 class Generator:
     """A base model with a run's adapter, loaded on first use.
 
@@ -40,7 +47,7 @@ class Generator:
     def __init__(self, run: Run, server: str | None = None) -> None:
         self.run = run
         self.server = server
-        self.prompt = Prompt(run.recipe.prompt.template)
+        self.prompt = Prompt.of(run.recipe)
         self.base = resolve_base_model(run.recipe.base_model)
         self._few_shot: FewShotPrompt | None = None
 
@@ -59,9 +66,7 @@ class Generator:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from finetune_kit.loading import load_tokenizer
-
-        return load_tokenizer(str(self.run.adapter_path))
+        return asking(self.run)[1]
 
     def complete(
         self,
@@ -88,14 +93,17 @@ class Generator:
         if side == "prompted":
             asked = self.few_shot()
             settings = asked.generation(settings)
-        prompts = [asked.encode(row, self._tokenizer) for row in rows]
+        prompts, end = asked.encode_all(rows, self._tokenizer), asked.end_token_id(self._tokenizer)
         if self.server is not None:
             from finetune_kit.serving import Server
 
             model = "tuned" if side == "tuned" else "base"
-            return Server(self.server, self.run, self.base.path).complete(prompts, settings, model, seed, on_done)
+            more = None if end == self._tokenizer.eos_token_id else end
+            server = Server(self.server, self.run, self.base.path)
+            return server.complete(prompts, settings, model, seed, on_done, end_id=more)
         with nullcontext() if side == "tuned" else self._model.disable_adapter():
-            return decode(self._model.get_base_model(), self._tokenizer, prompts, settings, seed=seed, on_done=on_done)
+            model = self._model.get_base_model()
+            return decode(model, self._tokenizer, prompts, settings, seed=seed, on_done=on_done, end_id=end)
 
     def few_shot(self, view: View | None = None) -> FewShotPrompt:
         """How the base model is asked on the side `prompted`: of some ways, the one after which it expects the answers
@@ -161,7 +169,7 @@ class Generator:
                 "compute_dtype": compute_dtype(recipe.quantization, pick_device()),
                 "quantization": recipe.model_dump(mode="json")["quantization"],
             }
-        return {"base_model": self.base.name, "template": self.prompt.template, **where}
+        return {"base_model": self.base.name, "template": self.prompt.settings, **where}
 
 
 def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", server: str | None = None) -> list[str]:
@@ -181,7 +189,7 @@ def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", s
     """
     generator = Generator(run, server)
     for number, row in enumerate(rows, start=1):
-        missing = [name for name in generator.prompt.columns if name not in row]
+        missing = [name for name in generator.prompt.columns_of(row) if name not in row]
         if missing:
             raise KitError(f"Row {number} has no column {missing[0]!r}, which the prompt names.")
     return [completion.text for completion in generator.complete(rows, side)]

@@ -61,6 +61,7 @@ class Server:
         model: str,
         seed: int = 0,
         on_done: Callable[[], None] = lambda: None,
+        end_id: int | None = None,
     ) -> list[Completion]:
         """Complete prompts.
 
@@ -70,6 +71,7 @@ class Server:
             model: `base` or `tuned`.
             seed: Of the sampling; each prompt is sent with one of its own.
             on_done: Called when a row is finished.
+            end_id: A token that ends a completion, where it is not the tokenizer's end token.
 
         Returns:
             The completions, in the order of the prompts.
@@ -85,7 +87,8 @@ class Server:
                     f"The server at {self.url} serves {', '.join(served) or 'nothing'}, and not {model!r}. vLLM serves "
                     f"it when it is started with: {self.command}"
                 )
-            bodies = [{"model": model, **_body(prompt, settings, seed)} for prompt in prompts]
+            more = {} if end_id is None else {"stop_token_ids": [end_id]}
+            bodies = [{"model": model, **_body(prompt, settings, seed), **more} for prompt in prompts]
             pool = ThreadPoolExecutor(CONCURRENT)
             try:
                 futures = [pool.submit(self._ask, client, _completion, body) for body in bodies]

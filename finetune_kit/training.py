@@ -1,6 +1,5 @@
 """From a recipe to a run folder with an adapter."""
 
-import json
 import os
 import platform
 import resource
@@ -19,22 +18,24 @@ import yaml
 from finetune_kit.base_models import BaseModel, resolve_base_model
 from finetune_kit.data import rows_hash
 from finetune_kit.data_care import data_report
+from finetune_kit.encoding import find_special_tokens
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
+from finetune_kit.outlook import Outlook, look_ahead
 from finetune_kit.plots import plot_loss
-from finetune_kit.progress import Stage, View, format_seconds
-from finetune_kit.prompt import Example, Prompt, encode_rows
+from finetune_kit.progress import View, format_seconds
+from finetune_kit.prompt import Prompt
+from finetune_kit.proof import prove_prompts
 from finetune_kit.recipe import Recipe
-from finetune_kit.recipe_checks import device_problems
+from finetune_kit.recorder import Recorder
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.splits import Splits
+from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from finetune_kit.devices import Device
-    from finetune_kit.engine.rehearsal import Rehearsal
-    from finetune_kit.engine.trainer import OptimizerStep
 
 VERSIONED = (
     "finetune-kit",
@@ -82,10 +83,16 @@ def train(
     splits = report.splits
     if found := report.line():
         view.say(f"Data        {found}")
-    prompt = Prompt(recipe.prompt.template, [column for column in splits.train[0] if column != recipe.output_column])
+    prompt = Prompt.of(recipe, [column for column in splits.train[0] if column != recipe.output_column])
     with view.stage("Looking for the base model"):
         base = resolve_base_model(recipe.base_model)
         encoded = _encode(recipe, splits, prompt, base)
+    with view.stage("Counting the memory"):
+        outlook = look_ahead(recipe, [len(example.input_ids) for example in encoded.train.examples])
+    for label, text in [*(("Note", note) for note in [*recipe.notes(), *outlook.notes]), *outlook.lines()]:
+        view.say(f"{label:<12}{text}")
+    for text in outlook.advice():
+        view.say(text)
     run = Run.create(recipe, name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
     for split in SPLITS:
         run.write_rows(split, getattr(splits, split))
@@ -96,9 +103,12 @@ def train(
         "seed": recipe.run.seed,
         "rows": {split: _describe_rows(getattr(splits, split)) for split in SPLITS},
         **report.manifest(),
+        "forecast": _forecast(outlook),
     }
     run.write_manifest(manifest)
     try:
+        encoded.tokenizer.save_pretrained(run.adapter_path)
+        manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
         manifest |= _fit(run, encoded, base, view)
     except BaseException as error:
         # A mistake that shows only when the model is loaded leaves nothing either.
@@ -130,11 +140,33 @@ class _Encoded:
     """The rows as the model trains on them."""
 
     tokenizer: Any
-    train: list[Example]
-    validation: list[Example]
-    left_out: dict[str, Any]
-    """The cap, and the ids of the rows that are longer."""
+    train: Fitted
+    validation: Fitted
+    cap: int
+    special_tokens: dict[str, int]
+    """How many rows spell a special token, by column."""
     test_rows: int
+
+    @property
+    def left_out(self) -> dict[str, Any]:
+        """The cap, and the ids of the rows that are longer: of those that are not trained on, and of those cut."""
+        both = {"train": self.train, "validation": self.validation}
+        return {
+            "cap": self.cap,
+            **{split: fitted.dropped for split, fitted in both.items()},
+            "trimmed": {split: fitted.trimmed for split, fitted in both.items()},
+        }
+
+    def describe(self) -> str:
+        """How many rows there are of each kind."""
+        both = (self.train, self.validation)
+        text = f"{len(self.train.rows)} to train on, {len(self.validation.rows)} to validate, {self.test_rows} to test"
+        dropped, trimmed = sum(len(one.dropped) for one in both), sum(len(one.trimmed) for one in both)
+        if dropped:
+            text += f"; {dropped} longer than {self.cap} tokens left out"
+        if trimmed:
+            text += f"; {trimmed} longer than {self.cap} tokens trimmed"
+        return text
 
 
 def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> _Encoded:
@@ -142,12 +174,15 @@ def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> 
 
     tokenizer = load_tokenizer(base.path)
     cap = recipe.preprocessing.global_max_sequence_length
-    train, dropped = encode_rows(splits.train, prompt, tokenizer, cap, recipe.output_column)
-    validation, dropped_too = encode_rows(splits.validation, prompt, tokenizer, cap, recipe.output_column)
-    if not train:
+    train, validation = (
+        fit_rows(rows, prompt, tokenizer, cap, recipe.output_column, recipe.preprocessing.on_truncation)
+        for rows in (splits.train, splits.validation)
+    )
+    if not train.rows:
         raise KitError(f"Every training row is longer than {cap} tokens; raise global_max_sequence_length.")
-    left_out = {"cap": cap, "train": dropped, "validation": dropped_too}
-    return _Encoded(tokenizer, train, validation, left_out, len(splits.test))
+    special = find_special_tokens([*train.rows, *validation.rows], tokenizer, [*prompt.columns, recipe.output_column])
+    spelt = {column: len(found) for column, found in special.items()}
+    return _Encoded(tokenizer, train, validation, cap, spelt, len(splits.test))
 
 
 def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any]:
@@ -161,31 +196,29 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
             from finetune_kit.loading import compute_dtype
 
         device = pick_device()
-        if problems := device_problems(recipe, device):
-            raise KitError("\n".join(map(str, problems)))
         dtype = compute_dtype(recipe.quantization, device)
-        long = len(rows.left_out["train"]) + len(rows.left_out["validation"])
         view.say(f"Base model  {base.title}")
         view.say(f"Device      {device.name}, computing in {dtype}: {device.reason}")
-        view.say(
-            f"Rows        {len(rows.train)} to train on, {len(rows.validation)} to validate, {rows.test_rows} to test"
-            + (f"; {long} longer than {rows.left_out['cap']} tokens left out" if long else "")
-        )
+        view.say(f"Rows        {rows.describe()}")
+        for column, count in rows.special_tokens.items():
+            view.say(f"Note        {count} row(s) spell a special token of the tokenizer in {column!r}; it stays text")
         begun = time.monotonic()
-        recorder = stack.enter_context(_Recorder(run.log_path, view))
-        config = {**recipe.ludwig_config(dtype, len(rows.train)), "base_model": base.path}
-        fitted = fit(
-            config, rows.train, rows.validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget
-        )
+        recorder = stack.enter_context(Recorder(run.log_path, view))
+        train, validation = rows.train.examples, rows.validation.examples
+        config = {**recipe.ludwig_config(dtype, len(train)), "base_model": base.path}
+        fitted = fit(config, train, validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget)
         seconds = time.monotonic() - begun
-        _save_adapter(run, fitted.model, rows.tokenizer, base)
+        _save_adapter(run, fitted.model, base)
     _keep_ludwigs_config(run, base)
     plot_loss(run.train_log(), run.path / "loss.png")
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
         "left_out": rows.left_out,
+        "special_tokens": rows.special_tokens,
         "batches": fitted.batches,
         "notices": fitted.notices,
+        "rehearsal": asdict(fitted.rehearsal),
+        "seconds_forecast_after_20_steps": recorder.seconds_forecast and round(recorder.seconds_forecast, 1),
         "differences": [asdict(difference) for difference in fitted.differences],
         "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
         "validation": fitted.validation,
@@ -198,13 +231,12 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
     }
 
 
-def _save_adapter(run: Run, model: Any, tokenizer: Any, base: BaseModel) -> None:
+def _save_adapter(run: Run, model: Any, base: BaseModel) -> None:
     """Plain PEFT files that name the base model as the recipe does, never by a path in a cache."""
     for config in model.peft_config.values():
         config.base_model_name_or_path = base.name
         config.inference_mode = True
     model.save_pretrained(run.adapter_path)
-    tokenizer.save_pretrained(run.adapter_path)
     # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
     (run.adapter_path / "README.md").unlink(missing_ok=True)
 
@@ -216,6 +248,17 @@ def _keep_ludwigs_config(run: Run, base: BaseModel) -> None:
     config["base_model"] = base.name
     write_text(run.path / "ludwig_config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     rendered.unlink()
+
+
+def _forecast(outlook: Outlook) -> dict[str, Any]:
+    """What was forecast: bytes, by part, and seconds; null where it could not be."""
+    estimate = outlook.fit and outlook.fit.estimate
+    return {
+        "memory_bytes": estimate and estimate.total,
+        "memory_parts": estimate and estimate.parts,
+        "verdict": outlook.fit and outlook.fit.verdict,
+        "seconds": outlook.time and round(outlook.time.seconds, 1),
+    }
 
 
 def _describe_rows(rows: Sequence[Any]) -> dict[str, Any]:
@@ -234,64 +277,6 @@ def peak_memory(device: "Device") -> int:
 
         return int(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-class _Recorder(ExitStack):
-    """Writes every step into the log and shows it."""
-
-    def __init__(self, log: Path, view: View) -> None:
-        super().__init__()
-        self.view = view
-        self.file = self.enter_context(log.open("w", encoding="utf-8"))
-        self.steps = self.tokens = 0
-        self.busy = 0.0
-        """Seconds of training steps, validation not counted."""
-        self.stage: Stage | None = None
-
-    def on_notice(self, text: str) -> None:
-        """Say it."""
-        self.view.say(f"Note        {text}")
-
-    def on_rehearsal(self, rehearsal: "Rehearsal") -> None:
-        """Say how it went."""
-        self.view.say(
-            f"Rehearsed   a step of the {rehearsal.rows} longest rows (up to {rehearsal.tokens} tokens), an evaluation and a "
-            f"checkpoint of {rehearsal.checkpoint_bytes / 1e6:.1f} MB, in {format_seconds(rehearsal.seconds)}"
-        )
-
-    def on_start(self, optimizer_steps: int) -> None:
-        """Begin the bar."""
-        self.stage = self.enter_context(self.view.stage("Training", optimizer_steps, "step"))
-        self.clock = time.monotonic()
-
-    def on_step(self, step: "OptimizerStep", epoch: int, learning_rate: float) -> None:
-        """Log a step."""
-        now = time.monotonic()
-        seconds, self.clock = now - self.clock, now
-        self.busy += seconds
-        self.steps, self.tokens = step.number, self.tokens + step.tokens
-        self._write(
-            type="step",
-            step=step.number,
-            epoch=epoch,
-            loss=step.loss,
-            learning_rate=learning_rate,
-            gradient_norm=step.gradient_norm,
-            rows=step.rows,
-            tokens=step.tokens,
-            seconds=round(seconds, 4),
-        )
-        if self.stage:
-            self.stage.advance(1, f"loss {step.loss:.3f}, {self.tokens / self.busy:.0f} tokens/s")
-
-    def on_validation(self, step: int, epoch: int, metrics: dict[str, float]) -> None:
-        """Log an evaluation."""
-        self._write(type="validation", step=step, epoch=epoch, **metrics)
-        self.clock = time.monotonic()
-
-    def _write(self, **line: Any) -> None:
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
 
 
 def _program() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ def exercise_rows() -> list[dict[str, str]]:
 def tokenizer_factory():
     """Makes a byte-level BPE tokenizer; its pad token is its end token, as SmolLM2's, Zephyr's and Llama's are."""
 
-    def make(adds_bos: bool = False, vocab_size: int = 400):
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-        from transformers import PreTrainedTokenizerFast
+    @cache
+    def trained(vocab_size: int) -> str:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         from finetune_kit.exercises import rows
 
@@ -41,6 +42,13 @@ def tokenizer_factory():
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )
         bpe.train_from_iterator([row["instruction"] + "\n" + row["output"] for row in rows()[:200]], trainer)
+        return bpe.to_str()
+
+    def make(adds_bos: bool = False, vocab_size: int = 400):
+        from tokenizers import Tokenizer, processors
+        from transformers import PreTrainedTokenizerFast
+
+        bpe = Tokenizer.from_str(trained(vocab_size))
         if adds_bos:
             bpe.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
         return PreTrainedTokenizerFast(

@@ -64,7 +64,7 @@ def test_plain_peft_gives_the_kits_tokens(real_run: Run) -> None:
     base = AutoModelForCausalLM.from_pretrained(path, quantization_config=quantisation, dtype=dtype)
     model = PeftModel.from_pretrained(base, real_run.adapter_path).eval()
     tokenizer = AutoTokenizer.from_pretrained(real_run.adapter_path)
-    prompt = Prompt(real_run.recipe.prompt.template)
+    prompt = Prompt.of(real_run.recipe)
     lines = [json.loads(line) for line in real_run.predictions_path("tuned").read_text().splitlines()]
     same = 0
     for line in lines[:8]:

@@ -27,6 +27,12 @@ PASSED_AROUND = {
         "recipe.Generation",
         "recipe.TokenBudget",
         "splits.Splits",
+        "tokens.CapEffect",
+        "tokens.Histogram",
+        "tokens.TokenLengths",
+        "tokens.TokenReport",
+        "tokens_view.Cost",
+        "truncation.Fitted",
     ),
     "evals": ("extract.Extraction", "scorers.score.Score", "scorers.pass_at_k.ExecutionScore"),
 }

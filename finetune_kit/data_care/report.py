@@ -63,14 +63,7 @@ def data_report(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None,
         ''
     """
     section = recipe.data
-    if data is None and section is None:
-        raise KitError("The recipe names no rows; add data=FILE, or a section `data` with `source`.")
-    columns = [feature.name for feature in [*recipe.input_features, *recipe.output_features]]
-    placed = load_placed_rows(
-        section.source if data is None and section else data,  # type: ignore[arg-type]
-        section.columns if section else None,
-        required=columns,
-    )
+    placed = rows_of(recipe, data)
     options: dict[str, Any] = {"probabilities": recipe.preprocessing.split.probabilities}
     if section is not None:
         options["method"] = section.split
@@ -96,6 +89,23 @@ def _require_splits(placed: list[PlacedRow]) -> None:
     ]
     if problems:
         raise all_at_once(problems, "the data")
+
+
+def rows_of(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -> list[PlacedRow]:
+    """A recipe's rows in the order of their source, with the place of each.
+
+    Raises:
+        KitError: If the recipe names no rows, or for what is wrong with them.
+    """
+    section = recipe.data
+    if data is None and section is None:
+        raise KitError("The recipe names no rows; add data=FILE, or a section `data` with `source`.")
+    columns = [feature.name for feature in [*recipe.input_features, *recipe.output_features]]
+    return load_placed_rows(
+        section.source if data is None and section else data,  # type: ignore[arg-type]
+        section.columns if section else None,
+        required=columns,
+    )
 
 
 def _without(splits: Splits, dropped: dict[str, dict[str, str]]) -> Splits:

@@ -60,6 +60,8 @@ class Fitted:
     """What was settled on the way."""
     differences: list[Difference]
     """What Ludwig was asked for and does otherwise."""
+    rehearsal: Rehearsal
+    """How the rehearsal went."""
 
 
 def fit(
@@ -114,7 +116,7 @@ def fit(
             random_seed=seed,
         )
     batches = "packed" if ludwig.model.packs else "padded"
-    return Fitted(ludwig.model.model, relay.validation, batches, relay.notices, found)
+    return Fitted(ludwig.model.model, relay.validation, batches, relay.notices, found, relay.rehearsal)
 
 
 @contextmanager
@@ -152,6 +154,7 @@ class _Relay(Callback):
             self.notices = trainer.notices
             for notice in trainer.notices:
                 self.listener.on_notice(notice)
+            self.rehearsal = trainer.rehearsal
             self.listener.on_rehearsal(trainer.rehearsal)
             self.listener.on_start(trainer.epochs * trainer.steps_per_epoch)
 

@@ -73,6 +73,37 @@ def small_config(config: Any) -> Any:
     return small
 
 
+def equal_layers(config: Any) -> int:
+    """How many layers a model has; 0 where they are not all alike."""
+    count = getattr(config.get_text_config(), "num_hidden_layers", 0)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(copy.deepcopy(config))
+    stacks = [one for one in model.modules() if isinstance(one, torch.nn.ModuleList) and len(one) == count]
+    if len(stacks) != 1:
+        return 0
+    return count if len({_description(layer) for layer in stacks[0]}) == 1 else 0
+
+
+def _description(layer: Any) -> tuple[Any, ...]:
+    """What tells one kind of layer from another: classes, shapes, and which tokens it looks at."""
+    looks = ("sliding_window", "is_sliding", "layer_type", "attention_type")
+    found = []
+    for name, module in layer.named_modules():
+        shapes = tuple(parameter.shape for parameter in module.parameters(recurse=False))
+        found.append((name, type(module), shapes, *(getattr(module, look, None) for look in looks)))
+    return tuple(found)
+
+
+def with_layers(config: Any, count: int) -> Any:
+    """The config of the same model with fewer layers."""
+    small = copy.deepcopy(config)
+    text = small.get_text_config()
+    text.num_hidden_layers = count
+    if getattr(text, "layer_types", None):
+        text.layer_types = text.layer_types[:count]
+    return small
+
+
 def model_on_meta(
     config: Any,
     shape: Shape,

@@ -11,7 +11,16 @@ import torch
 from finetune_kit.engine.loss import loss_at
 from finetune_kit.engine.packing import Batch, pack, pad
 from finetune_kit.forecast.live_bytes import LiveBytes
-from finetune_kit.forecast.meta_model import FLOPS, MADE_OF, Shape, as_on, model_on_meta, stored_tensors
+from finetune_kit.forecast.meta_model import (
+    FLOPS,
+    MADE_OF,
+    Shape,
+    as_on,
+    equal_layers,
+    model_on_meta,
+    stored_tensors,
+    with_layers,
+)
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import Adapter, Quantization
 
@@ -43,6 +52,10 @@ class StepCount:
     """Whether rows are laid end to end."""
 
 
+FEW = 2
+"""Layers of the smaller of the two models that stand for one with many equal layers."""
+
+
 def count_step(
     config: Any,
     shape: Shape,
@@ -54,6 +67,9 @@ def count_step(
     device_type: str,
 ) -> StepCount:
     """Run a step on `meta` and count.
+
+    Where all layers are alike, models of two and of three layers are counted, and the difference between them is added
+    for each further one: what a layer keeps and does not depend on how many others there are.
 
     Args:
         config: Of the base model, as transformers has it.
@@ -68,6 +84,48 @@ def count_step(
     Raises:
         KitError: If the adapter's `target_modules` are not layers of this model.
     """
+    rest = shape, adapter, quantization, dtype, lengths, checkpointing, device_type
+    layers = equal_layers(config)
+    if layers <= FEW + 2:
+        return count_all_layers(config, *rest)
+    few, more = (count_all_layers(with_layers(config, count), *rest) for count in (FEW, FEW + 1))
+    return _extended(few, more, layers - FEW)
+
+
+def _extended(few: StepCount, more: StepCount, times: int) -> StepCount:
+    """The count of `few`, and so many times what `more` has beyond it."""
+
+    def number(name: str) -> int:
+        return getattr(few, name) + times * (getattr(more, name) - getattr(few, name))
+
+    def parts(name: str) -> dict[str, int]:
+        one, other = getattr(few, name), getattr(more, name)
+        return {part: one.get(part, 0) + times * (other[part] - one.get(part, 0)) for part in other}
+
+    return StepCount(
+        weights=parts("weights"),
+        parameters=number("parameters"),
+        trainable=few.trainable + times * list((Counter(more.trainable) - Counter(few.trainable)).elements()),
+        activations=number("activations"),
+        at_peak=parts("at_peak"),
+        most=parts("most"),
+        flops=number("flops"),
+        tokens=few.tokens,
+        packs=few.packs,
+    )
+
+
+def count_all_layers(
+    config: Any,
+    shape: Shape,
+    adapter: Adapter,
+    quantization: Quantization | None,
+    dtype: torch.dtype,
+    lengths: Sequence[int],
+    checkpointing: bool,
+    device_type: str,
+) -> StepCount:
+    """As `count_step`, every layer by itself."""
     tuned = model_on_meta(config, shape, adapter, quantization, dtype, checkpointing)
     model = tuned.get_base_model()
     batch = _batch(lengths, shape.packs)

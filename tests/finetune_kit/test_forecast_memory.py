@@ -1,6 +1,7 @@
 """The forecast of memory against what torch's profiler counts of real steps with real numbers. Without Ludwig."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from finetune_kit.engine.attention import use_packed_attention
 from finetune_kit.engine.lean import lean_dropout, recompute_gates
 from finetune_kit.engine.loss import batch_loss
 from finetune_kit.engine.packing import pack, pad
-from finetune_kit.forecast.meta_model import probe, stored_tensors
-from finetune_kit.forecast.step import StepCount, count_step
+from finetune_kit.forecast.meta_model import equal_layers, probe, stored_tensors
+from finetune_kit.forecast.step import StepCount, count_all_layers, count_step
 from finetune_kit.loading import load_model
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import Adapter, Quantization
@@ -166,3 +167,24 @@ def test_weights_are_those_of_a_loaded_model(kind: str, model_folder) -> None:
     }
     count = forecast("qwen2", adapter, quantization, False, [40])
     assert sum(count.weights.values()) == pytest.approx(sum(storages.values()), rel=0.001)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["", "checkpointing"])
+@pytest.mark.parametrize("name", ["llama", "starcoder2"])
+def test_many_equal_layers_are_counted_by_two_and_three(name: str, checkpointing: bool) -> None:
+    config = config_of(name)
+    config.num_hidden_layers = 7
+    assert equal_layers(config) == 7
+    adapter = Adapter(type="lora", r=8, dropout=DROPOUT, target_modules=ARCHITECTURES[name][2])
+    rest = probe(config, 120), adapter, Quantization(bits=4), torch.float32, [120, 60], checkpointing, "cpu"
+    short, whole = count_step(config, *rest), count_all_layers(config, *rest)
+    assert sorted(short.trainable) == sorted(whole.trainable)
+    assert replace(short, trainable=[]) == replace(whole, trainable=[])
+
+
+def test_layers_of_two_kinds_are_all_counted() -> None:
+    from transformers import CONFIG_MAPPING
+
+    config = CONFIG_MAPPING["gemma2"](**{**COMMON, "num_hidden_layers": 6, "sliding_window": 32})
+    assert len(set(config.layer_types)) == 2
+    assert equal_layers(config) == 0

@@ -100,6 +100,16 @@ def test_rows_end_at_their_end_token_and_leave_the_batch(model, tokenizer, promp
     assert {completion.finish_reason for completion in completions} == {"end", "length"}
 
 
+def test_another_end_token_ends_a_completion_too(model, tokenizer, prompts) -> None:
+    """What ends a turn in a chat template, where that is not the tokenizer's end token."""
+    end = plain(model, prompts[0], 16)[3]
+    (completion,) = decode(model, tokenizer, prompts[:1], GREEDY, end_id=end)
+    before = plain(model, prompts[0], 16)[: plain(model, prompts[0], 16).index(end)]
+    assert completion.text == tokenizer.decode(before) and completion.tokens == len(before) + 1
+    assert completion.finish_reason == "end"
+    assert decode(model, tokenizer, prompts[:1], GREEDY)[0].tokens == 16
+
+
 def test_a_stop_string_ends_a_completion_before_it(model, tokenizer, prompts) -> None:
     whole = texts_of(model, tokenizer, prompts[:4], GREEDY)
     stop = whole[0][5:8]

@@ -75,7 +75,7 @@ def test_fifty_steps_have_the_losses_of_a_plain_peft_loop(parity_recipe, tiny_ll
     )
     run = train(recipe, pd.DataFrame(exercise_rows[:20]))
     ours = [line["loss"] for line in run.train_log() if line["type"] == "step"]
-    prompt = Prompt(recipe.prompt.template)
+    prompt = Prompt.of(recipe)
     examples, _ = encode_rows(run.rows("train"), prompt, load_tokenizer(str(tiny_llama)), 10_000)
     theirs = plain_peft_losses(tiny_llama, examples, steps=50, rows=4)
     assert len(ours) == 50 and theirs[-1] < theirs[0] - 0.1

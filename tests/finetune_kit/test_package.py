@@ -22,6 +22,7 @@ def test_the_public_names_are_these() -> None:
         "predict",
         "resolve_base_model",
         "split_rows",
+        "token_lengths",
         "train",
     ]
     for name in finetune_kit.__all__:

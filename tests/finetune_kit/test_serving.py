@@ -22,6 +22,7 @@ from finetune_kit.serving import Server
 pytestmark = pytest.mark.usefixtures("float32_device")
 
 FIELDS = {"model", "prompt", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed", "repetition_penalty"}
+FIELDS |= {"stop_token_ids"}
 
 
 @dataclass
@@ -209,3 +210,16 @@ def test_the_command_serves_both_models(tiny_run: Run) -> None:
     assert words[:5] == ["vllm", "serve", "org/model", "--served-model-name", "base"]
     assert f"tuned={tiny_run.adapter_path}" in words and words[-2:] == ["--quantization", "bitsandbytes"]
     assert words[words.index("--max-lora-rank") + 1] == "16"  # of rank 4: vLLM has no less by default
+
+
+def test_a_chats_end_of_turn_is_sent_where_it_is_not_the_end_token(server: StandIn, tiny_run: Run) -> None:
+    from finetune_kit.prompt import Prompt
+    from tests.finetune_kit.test_prompt import CHAT
+
+    generator = Generator(tiny_run, server.url)
+    generator.prompt = Prompt("{instruction}", chat_template=True)
+    for turn_end, sent in (("</s>", [None]), ("<unk>", [[0]])):
+        generator._tokenizer.chat_template = CHAT.replace("</s>", turn_end)
+        server.asked.clear()
+        generator.complete(tiny_run.rows("test")[:1])
+        assert [body.get("stop_token_ids") for body in server.asked] == sent

@@ -52,9 +52,7 @@ def test_the_log_has_every_step_and_every_token(tiny_run: Run, tiny_llama) -> No
     log = tiny_run.train_log()
     steps = [line for line in log if line["type"] == "step"]
     recipe = tiny_run.recipe
-    examples, _ = encode_rows(
-        tiny_run.rows("train"), Prompt(recipe.prompt.template), load_tokenizer(str(tiny_llama)), 512
-    )
+    examples, _ = encode_rows(tiny_run.rows("train"), Prompt.of(recipe), load_tokenizer(str(tiny_llama)), 512)
     assert [line["step"] for line in steps] == list(range(1, len(steps) + 1))
     assert sum(line["tokens"] for line in steps) == sum(len(example.input_ids) for example in examples)
     assert sum(line["rows"] for line in steps) == len(examples)
@@ -81,7 +79,7 @@ def reference_loss(model, tokenizer, recipe: Recipe, rows) -> torch.Tensor:
     """Loss per answer token in plain PyTorch: row by row, no batch, no mask, no kit."""
     losses = []
     for row in rows:
-        prompt = tokenizer(Prompt(recipe.prompt.template).render(row)).input_ids
+        prompt = tokenizer(Prompt.of(recipe).render(row)).input_ids
         answer = [*tokenizer(row["output"], add_special_tokens=False).input_ids, tokenizer.eos_token_id]
         logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
         losses.append(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="none"))
@@ -222,7 +220,55 @@ def test_rows_over_the_cap_are_left_out_and_counted(tmp_path, tiny_recipe, exerc
     frame = pd.DataFrame([long, *[{**row, "split": 0} for row in exercise_rows[1:9]]]).drop(columns="row_id")
     recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=cap", "data.split=column")
     manifest = train(recipe, frame).manifest
-    assert len(manifest["left_out"]["train"]) == 1
+    assert len(manifest["left_out"]["train"]) == 1 and manifest["left_out"]["trimmed"]["train"] == []
+    with pytest.raises(KitError, match="1 of 9 rows are longer than 512 tokens"):
+        strict = ["preprocessing.on_truncation=error", f"run.folder={tmp_path / 'none'}"]
+        train(tiny_recipe("data.split=column", *strict), frame)
+    assert not (tmp_path / "none").exists()
+
+
+def test_chats_trimmed_rows_and_spelt_tokens_are_trained_counted_and_said(
+    tmp_path, tiny_recipe, tiny_llama, exercise_rows
+) -> None:
+    """One run with all that the sections `prompt` and `preprocessing` may ask for."""
+    import shutil
+    from io import StringIO
+
+    from finetune_kit.generation import Generator
+    from tests.finetune_kit.test_prompt import CHAT
+
+    base = shutil.copytree(tiny_llama, tmp_path / "chatty")
+    tokenizer = load_tokenizer(str(base))
+    tokenizer.chat_template = CHAT.replace("</s>", "<unk>")
+    tokenizer.save_pretrained(base)
+    long = {**exercise_rows[0], "output": "x = 1\n" * 400}
+    spelt = {**exercise_rows[1], "instruction": "Print </s>", "input": ""}
+    frame = pd.DataFrame([long, spelt, *exercise_rows[2:9]]).assign(split=0).drop(columns="row_id")
+    recipe = tiny_recipe(
+        f"base_model={base}",
+        f"run.folder={tmp_path}",
+        "run.name=chat",
+        "data.split=column",
+        "prompt.chat_template=true",
+        "prompt.template_without_input='Do: {instruction}'",
+        "preprocessing.on_truncation=trim_answer",
+        "generation.max_new_tokens=4",
+    )
+    said = StringIO()
+    run = train(recipe, frame, view=View(said))
+    manifest = run.manifest
+    (trimmed,) = manifest["left_out"]["trimmed"]["train"]
+    assert trimmed == run.rows("train")[0]["row_id"] and manifest["left_out"]["train"] == []
+    assert manifest["special_tokens"] == {"instruction": 1} and manifest["prompts_proved"] == 9
+    text = said.getvalue()
+    assert "Rows        9 to train on, 0 to validate, 0 to test; 1 longer than 512 tokens trimmed" in text
+    assert "1 row(s) spell a special token of the tokenizer in 'instruction'; it stays text" in text
+    # What generation sends, and where it stops, is what was trained on.
+    generator = Generator(run)
+    assert generator.prompt.end_token_id(generator._tokenizer) == 0
+    asked = tokenizer.decode(generator.prompt.encode(run.rows("train")[1], generator._tokenizer))
+    assert asked == "<s><s>user\nDo: Print </s><unk>\n<s>assistant\n"
+    assert len(generator.complete(exercise_rows[:2])) == 2
 
 
 def test_ctrl_c_stops_the_run_and_it_is_not_taken_for_finished(tmp_path, tiny_recipe, exercise_rows) -> None:
