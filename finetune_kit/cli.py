@@ -32,6 +32,9 @@ app = typer.Typer(
 ServerOption = Annotated[
     str | None, typer.Option(metavar="URL", help="Let an OpenAI-compatible server do it, as http://localhost:8000.")
 ]
+GpuOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Forecast for this kind of GPU, as T4, and not for this machine.")
+]
 RunArgument = Annotated[str, typer.Argument(metavar="[RUN]", help="A run folder.")]
 
 
@@ -152,9 +155,7 @@ def check(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl")
     ] = None,
-    gpu: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Forecast for this kind of GPU, as T4, and not for this machine.")
-    ] = None,
+    gpu: GpuOption = None,
     row: Annotated[
         str | None, typer.Option(metavar="N", help="Show a row as the model sees it, by number or row_id, and end.")
     ] = None,
@@ -202,6 +203,7 @@ def tokens(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl")
     ] = None,
     png: Annotated[Path | None, typer.Option(help="Draw the histogram into this file.")] = None,
+    gpu: GpuOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -213,13 +215,15 @@ def tokens(
     with _mistakes(debug):
         if "=" in recipe:
             recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
-        report = _token_report(Recipe.load(recipe, overrides or []))
+        loaded = Recipe.load(recipe, overrides or [])
+        report = _token_report(loaded)
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:
+            from finetune_kit.cap_costs import cap_costs
             from finetune_kit.tokens_view import show_report
 
-            show_report(report, Console(highlight=False))
+            show_report(report, Console(highlight=False), cap_costs(loaded, report, gpu))
         if png is not None:
             from finetune_kit.plots import plot_token_lengths
 

@@ -53,21 +53,25 @@ class Outlook:
             yield f"  {' '.join(change.settings)}   {gigabytes(change.total)}; costs {change.cost}"
 
 
-def look_ahead(recipe: Recipe, lengths: Sequence[int] | None = None, gpu: str | None = None) -> Outlook:
+def look_ahead(
+    recipe: Recipe, lengths: Sequence[int] | None = None, gpu: str | None = None, checks: bool = True
+) -> Outlook:
     """Forecast what training a recipe takes.
 
     Args:
         recipe: What is to be trained.
         lengths: Tokens of each training row; without it the cap stands for the longest, and there is no time.
         gpu: The kind of GPU that it is to be trained on, e.g. `T4`; this machine's device without it.
+        checks: Refuse what the device or the base model does not have; without it all of it is only forecast.
 
     Raises:
         KitError: If the recipe asks for what the device or the base model does not have.
     """
     device, target = _local() if gpu is None else _by_name(gpu)
-    _refuse(device_problems(recipe, device))
+    if checks:
+        _refuse(device_problems(recipe, device))
     notes = device_notes(recipe, device)
-    fitted = _fit(recipe, target, lengths, notes)
+    fitted = _fit(recipe, target, lengths, notes, checks)
     time = None
     if fitted is not None and lengths:
         time = forecast_time(fitted.estimate, target, recipe.trainer.epochs * sum(lengths))
@@ -111,14 +115,16 @@ def _by_name(gpu: str) -> "tuple[Device, Target]":
     return device, Target(found.name, "cuda", found.memory, found.compute_dtype, found.flops)
 
 
-def _fit(recipe: Recipe, target: Target, lengths: Sequence[int] | None, notes: list[str]) -> Fit | None:
+def _fit(recipe: Recipe, target: Target, lengths: Sequence[int] | None, notes: list[str], checks: bool) -> Fit | None:
     with warnings.catch_warnings():
         # The libraries warn of their own parts when they are imported and used.
         warnings.simplefilter("ignore")
-        return _fit_of(recipe, target, lengths, notes)
+        return _fit_of(recipe, target, lengths, notes, checks)
 
 
-def _fit_of(recipe: Recipe, target: Target, lengths: Sequence[int] | None, notes: list[str]) -> Fit | None:
+def _fit_of(
+    recipe: Recipe, target: Target, lengths: Sequence[int] | None, notes: list[str], checks: bool
+) -> Fit | None:
     from finetune_kit.forecast.model_configs import model_config
 
     try:
@@ -127,7 +133,7 @@ def _fit_of(recipe: Recipe, target: Target, lengths: Sequence[int] | None, notes
         notes.append(f"The memory is not forecast: {error}")
         return None
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    _refuse(context_problems(recipe, context) if context else [])
+    _refuse(context_problems(recipe, context) if context and checks else [])
     try:
         return fit(Forecast(recipe, config, target, lengths))
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:

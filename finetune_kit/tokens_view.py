@@ -68,7 +68,7 @@ def _caps_table(report: TokenReport, costs: Callable[[int], Cost | None]) -> Tab
     headings = ["rows over", "share", "answer tokens cut", "no answer left", "no end token"]
     headings += ["memory", "time"] if known else []
     for name in headings:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=name in ("memory", "time"))
     for cap in report.caps:
         effect = lengths.effect_of(cap)
         cells = [

@@ -18,9 +18,18 @@ from sphinx.application import Sphinx
 PASSED_AROUND = {
     "finetune_kit": (
         "base_models.BaseModel",
+        "checking.Checked",
+        "data_care.DataReport",
+        "data_care.Findings",
         "decoding.Completion",
         "few_shot.FewShotPrompt",
+        "forecast.fitting.Change",
+        "forecast.fitting.Fit",
+        "forecast.memory.MemoryEstimate",
+        "forecast.memory.Target",
+        "forecast.speed.TimeForecast",
         "generation.Generator",
+        "outlook.Outlook",
         "progress.Stage",
         "progress.View",
         "prompt.Example",

@@ -27,6 +27,22 @@ CPU_PROCESS = 1100 * 10**6
 """Bytes of Python with Ludwig, torch and transformers loaded; measured on Linux with the tested versions."""
 
 
+PARTS = (
+    "quantised weights",
+    "weights",
+    "embeddings and head",
+    "norms and buffers",
+    "adapter",
+    "adapter gradients",
+    "optimiser",
+    "activations",
+    "gradients of activations",
+    "logits",
+    "unpacked weights",
+)
+"""In the order in which they are shown; `weights` are linear layers that are not quantised."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What is to hold it."""
@@ -162,7 +178,8 @@ class Forecast:
     def _sum(self, count: "StepCount", checkpointing: bool, rows: int) -> MemoryEstimate:
         adapter = sum(count.trainable)
         optimizer = optimizer_bytes(self.recipe.trainer.optimizer.type, count.trainable)
-        parts = {**count.weights, "adapter gradients": 4 * adapter, "optimiser": optimizer, **count.at_peak}
+        found = {**count.weights, "adapter gradients": 4 * adapter, "optimiser": optimizer, **count.at_peak}
+        parts = {part: found[part] for part in PARTS if found.get(part)}
         if self.target.type == "cuda":
             overhead = CUDA_CONTEXT + int(CUDA_SLACK * sum(count.at_peak.values()))
         else:

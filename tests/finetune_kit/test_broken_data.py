@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from finetune_kit.cli import app
 
-VERB = "train"
+VERB = "check"
 ROW = '{"instruction": "Add.", "output": "a + b"}'
 BAD = '{"instruction": "Add."}'
 

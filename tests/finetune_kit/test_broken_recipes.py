@@ -10,7 +10,7 @@ from finetune_kit.cli import app
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
 
-VERB = "train"
+VERB = "check"
 """What a recipe is given to."""
 
 RECIPE = """\
