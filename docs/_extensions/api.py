@@ -37,11 +37,7 @@ PASSED_AROUND = {
         "recipe.TokenBudget",
         "splits.Splits",
         "tokens.CapEffect",
-        "tokens.Histogram",
         "tokens.TokenLengths",
-        "tokens.TokenReport",
-        "tokens_view.Cost",
-        "truncation.Fitted",
     ),
     "evals": ("extract.Extraction", "scorers.score.Score", "scorers.pass_at_k.ExecutionScore"),
 }
