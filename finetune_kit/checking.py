@@ -8,8 +8,9 @@ from finetune_kit.data_care import DataReport, data_report, rows_of
 from finetune_kit.errors import KitError, NotAtHandError
 from finetune_kit.outlook import Outlook, look_ahead
 from finetune_kit.progress import View
-from finetune_kit.prompt import Prompt
+from finetune_kit.prompt import Example, Prompt
 from finetune_kit.recipe import Recipe
+from finetune_kit.truncation import fit_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,20 +92,22 @@ def check(
 
 @dataclass(frozen=True)
 class OneRow:
-    """A row, and what it takes to see it as the model does."""
+    """A row as it is trained on, and what it takes to show it."""
 
-    row: dict[str, str]
-    prompt: Prompt
+    example: Example
     tokenizer: Any
+    end_token_id: int
     padded_to: int | None
     """Tokens of the longest row, for a model that can't tell packed rows apart; None where nothing is padded."""
+    note: str
+    """What becomes of it if it is longer than the cap; empty where it is not."""
 
 
 def one_row(recipe: Recipe, which: str, data: "str | Path | pd.DataFrame | None" = None) -> OneRow:
-    """Find a row.
+    """Find a row, and make of it what the model sees.
 
     Args:
-        recipe: Says which rows, and how they are rendered.
+        recipe: Says which rows, and how they are rendered and cut.
         which: Its number in the order of the source, from 1, or its `row_id`.
         data: Rows, in the place of the recipe's.
 
@@ -120,13 +123,22 @@ def one_row(recipe: Recipe, which: str, data: "str | Path | pd.DataFrame | None"
     found = [row for i, row in enumerate(rows, start=1) if which in (str(i), row["row_id"])]
     if not found:
         raise KitError(f"--row {which}: there are {len(rows):,} rows; name one by its number, from 1, or its row_id.")
-    row, cap = found[0], recipe.preprocessing.global_max_sequence_length
-    prompt = Prompt.of(recipe, [column for column in row if column != recipe.output_column])
+    prompt = Prompt.of(recipe, [column for column in found[0] if column != recipe.output_column])
     tokenizer = load_tokenizer(resolve_base_model(recipe.base_model).path)
-    if probe(model_config(recipe.base_model), cap).packs:
-        return OneRow(row, prompt, tokenizer, None)
-    lengths = token_lengths(rows, prompt, tokenizer, recipe.output_column).total
-    return OneRow(row, prompt, tokenizer, int(lengths[lengths <= cap].max(initial=1)))
+    cap, column = recipe.preprocessing.global_max_sequence_length, recipe.output_column
+    (example,) = prompt.encode_examples(found, tokenizer, column)
+    note = ""
+    if len(example.input_ids) > cap:
+        note = f"It has {len(example.input_ids):,} tokens, more than the cap of {cap:,}: "
+        how = recipe.preprocessing.on_truncation
+        cut = fit_rows(found, prompt, tokenizer, cap, column, "drop" if how == "error" else how).examples
+        note += "it is cut to this." if cut else "training stops." if how == "error" else "it is left out of training."
+        example = cut[0] if cut else example
+    padded_to = None
+    if not probe(model_config(recipe.base_model), cap).packs:
+        lengths = token_lengths(rows, prompt, tokenizer, column).total
+        padded_to = int(lengths[lengths <= cap].max(initial=1))
+    return OneRow(example, tokenizer, prompt.end_token_id(tokenizer), padded_to, note)
 
 
 def _rows(recipe: Recipe, data: Any, missing: list[str]) -> DataReport | None:

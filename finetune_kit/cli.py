@@ -180,10 +180,12 @@ def check(
             recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
         loaded = Recipe.load(recipe, overrides or [])
         if row is not None:
-            from finetune_kit.row_view import show_row
+            from finetune_kit.row_view import show_example
 
             one = checking.one_row(loaded, row)
-            show_row(one.row, one.prompt, one.tokenizer, loaded.output_column, Console(), one.padded_to)
+            show_example(one.example, one.tokenizer, one.end_token_id, Console(), one.padded_to)
+            if one.note:
+                typer.echo(one.note)
             return
         checked = checking.check(loaded, gpu, view=View(file=sys.stderr))
         if as_json:

@@ -1,6 +1,7 @@
 """Loading a base model and its tokenizer: one place for the quantisation, the dtype and the attention."""
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from finetune_kit.devices import Device, release_memory
 from finetune_kit.errors import KitError
@@ -25,6 +26,9 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
         KitError: If the weights can't be loaded.
     """
     import torch
+
+    if quantization is not None:
+        import_bitsandbytes()
     from transformers import AutoModelForCausalLM
 
     options: dict[str, Any] = {
@@ -46,6 +50,18 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
     if quantization is not None and device.type == "cpu":
         _let_go_of_the_file(model)
     return model.eval()
+
+
+def import_bitsandbytes() -> None:
+    """Import bitsandbytes in a second, where it would take seven.
+
+    Version 0.50.2 hands some functions to `torch.compile` when it is imported, which imports torch's whole compiler.
+    They are for 8-bit optimisers without a GPU, which the kit refuses; here they stay as they are written.
+    """
+    import torch
+
+    with patch.object(torch, "compile", lambda function=None, **_: function or (lambda one: one)):
+        import bitsandbytes  # noqa: F401
 
 
 def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":

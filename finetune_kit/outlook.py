@@ -126,7 +126,9 @@ def _fit_of(
     recipe: Recipe, target: Target, lengths: Sequence[int] | None, notes: list[str], checks: bool
 ) -> Fit | None:
     from finetune_kit.forecast.model_configs import model_config
+    from finetune_kit.loading import import_bitsandbytes
 
+    import_bitsandbytes()
     try:
         config = model_config(recipe.base_model)
     except NotAtHandError as error:

@@ -93,6 +93,14 @@ def test_one_row_is_shown_as_the_model_sees_it(tiny: list[str], exercise_rows) -
     assert by_id == output != run_check(*tiny, "--row", "4")[1]
 
 
+def test_a_row_over_the_cap_is_shown_as_it_is_cut(tiny: list[str]) -> None:
+    cap = "preprocessing.global_max_sequence_length=60"
+    left_out = run_check(*tiny, cap, "--row", "1")[1]
+    assert "more than the cap of 60: it is left out of training." in left_out
+    cut = run_check(*tiny, cap, "preprocessing.on_truncation=trim_answer", "--row", "1")[1]
+    assert "more than the cap of 60: it is cut to this." in cut or "it is left out of training." in cut
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -117,7 +117,7 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         ("no/such/file.csv", "There is no file"),
         ("builtin:python", "there is builtin:python-exercises"),
         (".", "is a folder"),
-        ("nobody/no-such-data", "neither from the Hub nor from its cache"),
+        ("nobody/no-such-data", "is not in the Hub's cache"),
     ],
 )
 def test_a_source_that_is_not_there(source: str, message: str) -> None:

@@ -17,6 +17,7 @@ def test_the_public_names_are_these() -> None:
         "Recipe",
         "Run",
         "__version__",
+        "check",
         "generate",
         "load_rows",
         "predict",
@@ -36,6 +37,21 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     script = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "compiler"),
+    [
+        ("import bitsandbytes", True),
+        ("from finetune_kit.loading import import_bitsandbytes; import_bitsandbytes()", False),
+    ],
+)
+def test_bitsandbytes_alone_imports_the_compiler(line: str, compiler: bool) -> None:
+    """Once the first is False, `import_bitsandbytes` can go."""
+    script = f"{line}; import sys; print('torch._inductor' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == str(compiler)
 
 
 def test_an_older_python_is_told_so(monkeypatch, capsys) -> None:
