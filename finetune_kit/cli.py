@@ -187,7 +187,7 @@ def check(
             if one.note:
                 typer.echo(one.note)
             return
-        checked = checking.check(loaded, gpu, view=View(file=sys.stderr))
+        checked = checking.check(loaded, gpu, view=View(file=sys.stderr, quiet=not sys.stderr.isatty()))
         if as_json:
             typer.echo(json.dumps(checked.as_dict(), indent=2))
         else:

@@ -215,5 +215,6 @@ def test_a_data_set_of_the_hub_gives_the_same_rows_as_a_file(monkeypatch) -> Non
         return datasets.Dataset.from_list(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", answer)
+    monkeypatch.setattr("finetune_kit.data._is_cached", lambda name: True)
     assert load_rows("sahil2801/CodeAlpaca-20k") == load_rows(pd.DataFrame(ROWS))
     assert asked == [("sahil2801/CodeAlpaca-20k", "train")]

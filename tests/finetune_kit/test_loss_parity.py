@@ -122,7 +122,7 @@ def test_checkpointing_comes_on_where_memory_is_short(parity_recipe, exercise_ro
     forward = lean._gated_forward
 
     def counted(module, hidden):
-        passes[-1] += 1
+        passes[-1] += hidden.device.type != "meta"  # where memory is forecast
         return forward(module, hidden)
 
     monkeypatch.setattr(lean, "_gated_forward", counted)
