@@ -126,5 +126,5 @@ def _candidates(forecast: Forecast) -> Iterator[tuple[str, str, dict[str, Any]]]
             yield (
                 f"preprocessing.global_max_sequence_length={cap}",
                 cost,
-                {"longest": cap, "max_tokens": max(cap, recipe.token_budget.train * cap // longest)},
+                {"longest": cap, "max_tokens": recipe.trainer.max_tokens_per_batch or recipe.trainer.batch_size * cap},
             )

@@ -25,6 +25,9 @@ CUDA_SLACK = 0.06
 """Share of what a step makes that the allocator can't use; assumed, not measured by us."""
 CPU_PROCESS = 1100 * 10**6
 """Bytes of Python with Ludwig, torch and transformers loaded; measured on Linux with the tested versions."""
+CPU_SLACK = 1.25
+"""Share of what a step makes that glibc holds beside it, in pieces that were freed and nothing fits in; by the resident
+memory of SmolLM2-135M in `benchmarks/footprint.py` at 256 to 1,024 tokens and in `benchmarks/memory.py` at 1,536."""
 
 
 PARTS = (
@@ -180,10 +183,8 @@ class Forecast:
         optimizer = optimizer_bytes(self.recipe.trainer.optimizer.type, count.trainable)
         found = {**count.weights, "adapter gradients": 4 * adapter, "optimiser": optimizer, **count.at_peak}
         parts = {part: found[part] for part in PARTS if found.get(part)}
-        if self.target.type == "cuda":
-            overhead = CUDA_CONTEXT + int(CUDA_SLACK * sum(count.at_peak.values()))
-        else:
-            overhead = CPU_PROCESS
+        fixed, slack = (CUDA_CONTEXT, CUDA_SLACK) if self.target.type == "cuda" else (CPU_PROCESS, CPU_SLACK)
+        overhead = fixed + int(slack * sum(count.at_peak.values()))
         return MemoryEstimate(
             parts={**parts, "overhead": overhead},
             checkpointing=checkpointing,
