@@ -69,6 +69,8 @@ def rehearse(trainer: Any, train: Sequence[Example], validation: Sequence[Exampl
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimizer = copy.deepcopy(trainer.optimizer.state_dict())
     scaler = trainer._scaler.state_dict()
+    # Ludwig does this at the start of an epoch; dropout and checkpointing are off before.
+    trainer.dist_model.train()
     try:
         with torch.random.fork_rng(devices):
             trainer.train_step(longest, None)

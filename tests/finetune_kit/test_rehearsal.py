@@ -39,6 +39,23 @@ def test_a_run_is_the_same_with_and_without(tmp_path, tiny_recipe, exercise_rows
     assert not list(rehearsed.path.rglob("rehearsal*"))
 
 
+def test_the_step_is_one_of_training(tmp_path, tiny_recipe, exercise_rows, monkeypatch) -> None:
+    """With dropout and checkpointing, which a model leaves out in evaluation."""
+    from finetune_kit.engine.trainer import KitFineTuneTrainer
+
+    modes: list[bool] = []
+    step = KitFineTuneTrainer.train_step
+
+    def watched(trainer, rows, *rest, **words):
+        modes.append(all(layer.training for layer in trainer.model.model.modules()))
+        return step(trainer, rows, *rest, **words)
+
+    monkeypatch.setattr(KitFineTuneTrainer, "train_step", watched)
+    overrides = ["trainer.enable_gradient_checkpointing=true"]
+    train(short(tiny_recipe, tmp_path, "modes", *overrides), pd.DataFrame(exercise_rows[:12]))
+    assert len(modes) > 1 and all(modes)
+
+
 @pytest.mark.parametrize(
     ("broken", "error", "message"),
     [
