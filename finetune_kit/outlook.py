@@ -1,5 +1,6 @@
 """What training will need on a device: its memory, its time, and what the device can't do, before a model is loaded."""
 
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,12 +46,15 @@ class Outlook:
 
     def advice(self) -> Iterator[str]:
         """What makes it fit, the cheapest first; nothing where it fits."""
-        if self.fit is None or not self.fit.changes:
+        if self.fit is None or self.fits:
+            return
+        if not self.fit.changes:
+            yield "No key of the recipe makes it fit; take a smaller base model, or a device with more memory."
             return
         enough = self.fit.changes[0].fits
         yield "What makes it fit, the cheapest first:" if enough else "Not even all of this makes it fit:"
         for change in self.fit.changes:
-            yield f"  {' '.join(change.settings)}   {gigabytes(change.total)}; costs {change.cost}"
+            yield f"  {shlex.join(change.settings)}   {gigabytes(change.total)}; costs {change.cost}"
 
 
 def look_ahead(

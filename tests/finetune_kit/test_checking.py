@@ -65,6 +65,15 @@ def test_what_does_not_fit_ends_with_1_and_says_what_would() -> None:
     assert "What makes it fit, the cheapest first:\n  quantization.bits=4   4.9 GB; costs" in output
 
 
+def test_advice_can_be_pasted_and_is_not_left_out_where_there_is_none() -> None:
+    less = ["trainer.batch_size=1", "quantization.bits=4"]
+    code, output, _ = run_check("codellama-7b", "adapter.r=4096", "--gpu", "T4", "data=null", *less)
+    assert code == 1 and "'adapter.target_modules=[q_proj,v_proj]'" in output, "a shell reads brackets as a pattern"
+    words = ["adapter.target_modules=[q_proj]", "preprocessing.on_truncation=error"]
+    code, output, _ = run_check("codellama-7b", "adapter.r=4096", "--gpu", "RTX 3080", "data=null", *less, *words)
+    assert code == 1 and "No key of the recipe makes it fit; take a smaller base model" in output
+
+
 def test_rows_are_looked_at_with_their_places(tiny: list[str], rows_file: Path) -> None:
     lines = rows_file.read_text().splitlines()
     broken = {**json.loads(lines[0]), "row_id": "", "output": " "}
