@@ -1,7 +1,7 @@
 """Whether a recipe fits into a device's memory, and which change of the recipe makes it fit, the cheapest first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from finetune_kit.forecast.memory import Forecast, MemoryEstimate
