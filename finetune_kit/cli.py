@@ -72,7 +72,7 @@ def init(
         with view.stage("Looking at the rows"):
             text = scaffold(data, base_model)
         write_recipe(text, output)
-        view.say(f"Wrote {output}. Read it, then: finetune-kit train {output}")
+        view.say(f"Wrote {output}. Read it, then: finetune-kit check {output}, and finetune-kit train {output}")
 
 
 @app.command()
