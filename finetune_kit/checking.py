@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.base_models import resolve_base_model
 from finetune_kit.data_care import DataReport, data_report, rows_of
 from finetune_kit.errors import KitError, NotAtHandError
-from finetune_kit.outlook import Outlook, look_ahead
+from finetune_kit.outlook import Outlook, look_ahead, target_of
 from finetune_kit.progress import View
 from finetune_kit.prompt import Example, Prompt
 from finetune_kit.recipe import Recipe
@@ -76,6 +76,8 @@ def check(
         >>> checked.outlook.fit.verdict
         'fits'
     """
+    if gpu is not None:
+        target_of(gpu)  # refuses one that is not known, before rows are read and memory is counted
     view = view or View(quiet=True)
     missing: list[str] = []
     with view.stage("Looking at the rows"):

@@ -11,6 +11,7 @@ from finetune_kit.recipe_file import RecipeFile
 Verdict = Literal["fits", "fits with gradient checkpointing", "does not fit"]
 CAPS = (2048, 1024, 768, 512, 384, 256, 128)
 """Caps that are tried in the place of a higher one."""
+USUAL_RANK = 16
 CAP, BUDGET = "preprocessing.global_max_sequence_length", "trainer.max_tokens_per_batch"
 Settings = Mapping[str, str | int]
 """Values by key."""
@@ -133,6 +134,8 @@ def _candidates(forecast: Forecast) -> Iterator[tuple[str, str | int, str]]:
     modules = recipe.adapter.target_modules
     if modules is not None and set(modules) > {"q_proj", "v_proj"}:
         yield "adapter.target_modules", "[q_proj,v_proj]", "what the adapter can learn"
+    if recipe.adapter.r > USUAL_RANK:
+        yield "adapter.r", USUAL_RANK, "what the adapter can learn"
     if recipe.preprocessing.on_truncation != "error":  # a lower cap would stop the run
         yield from ((CAP, cap, cost) for cap in CAPS if cap < longest and (cost := _cost_of_cap(forecast, cap)))
 

@@ -183,7 +183,7 @@ def test_what_is_named_has_the_effect_that_is_told(tiny_recipe) -> None:
         (["trainer.batch_size=2"], [100, 90]),  # the cap is far above the longest row
         (["trainer.max_tokens_per_batch=1024"], None),  # a lower cap makes no batch smaller
         (["trainer.batch_size=2", "quantization={bits: 8, llm_int8_threshold: 5.0}"], None),
-        (["trainer.batch_size=2"], None),
+        (["trainer.batch_size=2", "adapter.r=64"], None),
     ):
         forecast = forecast_for(tiny_recipe, *overrides, lengths=lengths)
         for memory in (forecast.estimate(True).total - 1, 1000):
