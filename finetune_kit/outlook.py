@@ -82,6 +82,25 @@ def look_ahead(
     return Outlook(device, target, notes, fitted, time)
 
 
+def packs(recipe: Recipe) -> bool:
+    """Whether rows are laid end to end in training, or padded since the base model can't tell packed ones apart.
+
+    Raises:
+        KitError: If the base model's config is not at hand.
+    """
+    from finetune_kit.forecast.model_configs import model_config
+    from finetune_kit.loading import import_bitsandbytes
+
+    config = model_config(recipe.base_model)
+    with warnings.catch_warnings():
+        # The libraries warn of their own parts when they are imported.
+        warnings.simplefilter("ignore")
+        import_bitsandbytes()
+        from finetune_kit.forecast.meta_model import probe
+
+        return probe(config, recipe.preprocessing.global_max_sequence_length).packs
+
+
 def target_of(gpu: str) -> Target:
     """A kind of GPU as a target of a forecast.
 

@@ -145,6 +145,23 @@ def test_one_row_is_shown_as_the_model_sees_it(tiny: list[str], exercise_rows) -
     assert by_id == output != run_check(*tiny, "--row", "4")[1]
 
 
+def test_nothing_of_the_libraries_is_heard_when_a_row_is_shown(tiny: list[str], monkeypatch) -> None:
+    import warnings
+
+    from finetune_kit.forecast import meta_model
+
+    def warns(*_: object) -> meta_model.Shape:
+        warnings.warn("of our own parts", SyntaxWarning, stacklevel=1)
+        return meta_model.Shape(True, ())
+
+    monkeypatch.setattr(meta_model, "probe", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SyntaxWarning)
+        assert run_check(*tiny, "--row", "3")[0] == 0
+    monkeypatch.setattr("finetune_kit.checking.packs", lambda _: pytest.fail("a model was made for no row"))
+    assert run_check(*tiny, "--row", "99")[0] == 2
+
+
 def test_a_row_over_the_cap_is_shown_as_it_is_cut(tiny: list[str]) -> None:
     cap = "preprocessing.global_max_sequence_length=60"
     left_out = run_check(*tiny, cap, "--row", "1")[1]
