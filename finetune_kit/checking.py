@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.base_models import resolve_base_model
 from finetune_kit.data_care import DataReport, data_report, rows_of
 from finetune_kit.errors import KitError, NotAtHandError
-from finetune_kit.outlook import Outlook, look_ahead, packs, target_of
+from finetune_kit.forecast.gpus import find_gpu
+from finetune_kit.outlook import Outlook, look_ahead, packs
 from finetune_kit.progress import View
 from finetune_kit.prompt import Example, Prompt
 from finetune_kit.recipe import Recipe
@@ -77,7 +78,7 @@ def check(
         'fits'
     """
     if gpu is not None:
-        target_of(gpu)  # refuses one that is not known, before rows are read and memory is counted
+        find_gpu(gpu)  # refuses one that is not known, before rows are read and memory is counted
     view = view or View(quiet=True)
     missing: list[str] = []
     with view.stage("Looking at the rows"):
