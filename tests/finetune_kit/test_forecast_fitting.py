@@ -160,6 +160,7 @@ def test_time_is_operations_over_what_the_device_does(tiny_recipe) -> None:
     assert time.tokens_per_second == pytest.approx(rate) and time.seconds == pytest.approx(1_000_000 / rate)
     assert forecast_time(estimate, replace(forecast.target, flops=None), 1) is None
     assert measure_products("float32", 0.05) > 1e8
+    assert len({measure_products("float32", 0.05) for _ in range(5)}) == 1, "caps are compared at one speed"
 
 
 def test_operations_are_those_that_can_be_counted_by_hand(tiny_recipe) -> None:
