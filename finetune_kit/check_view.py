@@ -7,6 +7,7 @@ from rich.table import Table
 
 from finetune_kit.checking import Checked
 from finetune_kit.forecast.fitting import Fit
+from finetune_kit.forecast.memory import PARTS
 
 
 def show_check(checked: Checked, console: Console, every: bool = False) -> None:
@@ -38,7 +39,8 @@ def _lines(checked: Checked, every: bool) -> Iterator[tuple[str, str]]:
         effect = checked.tokens.all.effect_of(checked.tokens.cap)
         longest = int(checked.tokens.all.total.max())
         what = {"drop": "left out", "error": "an error"}.get(checked.tokens.on_truncation, "cut")
-        over = f"{effect.rows_over:,} rows are longer and {what}" if effect.rows_over else "no row is longer"
+        longer = "1 row is longer" if effect.rows_over == 1 else f"{effect.rows_over:,} rows are longer"
+        over = f"{longer} and {what}" if effect.rows_over else "no row is longer"
         yield "Tokens", f"the longest row has {longest:,}, the cap is {checked.tokens.cap:,}: {over}"
         for column, count in checked.tokens.special_tokens.items():
             yield "Note", f"{count:,} row(s) spell a special token of the tokenizer in {column!r}; it stays text"
@@ -51,10 +53,10 @@ def memory_table(fit: Fit) -> Table:
     table = Table("GB at the moment of most", "without", "with checkpointing", box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for part in dict.fromkeys(part for one in both for part in one.parts):
+    for part in [part for part in (*PARTS, "overhead") if any(part in one.parts for one in both)]:
         table.add_row(part, *(f"{one.parts.get(part, 0) / 1e9:.3f}" for one in both))
     table.add_row("sum", *(f"{one.total / 1e9:.3f}" for one in both), style="bold", end_section=True)
     for name in ("activations", "logits", "unpacked"):
-        title = {"activations": "activations kept", "unpacked": "unpacked weights"}.get(name, name)
-        table.add_row(f"{title}, at their most", *(f"{getattr(one, name) / 1e9:.3f}" for one in both), style="dim")
+        title = {"unpacked": "unpacked weights"}.get(name, name)
+        table.add_row(f"{title}, at most", *(f"{getattr(one, name) / 1e9:.3f}" for one in both), style="dim")
     return table

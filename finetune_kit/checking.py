@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.base_models import resolve_base_model
 from finetune_kit.data_care import DataReport, data_report, rows_of
 from finetune_kit.errors import KitError, NotAtHandError
-from finetune_kit.outlook import Outlook, look_ahead
+from finetune_kit.forecast.gpus import find_gpu
+from finetune_kit.outlook import Outlook, look_ahead, packs
 from finetune_kit.progress import View
 from finetune_kit.prompt import Example, Prompt
 from finetune_kit.recipe import Recipe
@@ -76,6 +77,8 @@ def check(
         >>> checked.outlook.fit.verdict
         'fits'
     """
+    if gpu is not None:
+        find_gpu(gpu)  # refuses one that is not known, before rows are read and memory is counted
     view = view or View(quiet=True)
     missing: list[str] = []
     with view.stage("Looking at the rows"):
@@ -114,8 +117,6 @@ def one_row(recipe: Recipe, which: str, data: "str | Path | pd.DataFrame | None"
     Raises:
         KitError: If there is no such row, or the rows or the tokenizer are not at hand.
     """
-    from finetune_kit.forecast.meta_model import probe
-    from finetune_kit.forecast.model_configs import model_config
     from finetune_kit.loading import load_tokenizer
     from finetune_kit.tokens import token_lengths
 
@@ -135,7 +136,7 @@ def one_row(recipe: Recipe, which: str, data: "str | Path | pd.DataFrame | None"
         note += "it is cut to this." if cut else "training stops." if how == "error" else "it is left out of training."
         example = cut[0] if cut else example
     padded_to = None
-    if not probe(model_config(recipe.base_model), cap).packs:
+    if not packs(recipe):
         lengths = token_lengths(rows, prompt, tokenizer, column).total
         padded_to = int(lengths[lengths <= cap].max(initial=1))
     return OneRow(example, tokenizer, prompt.end_token_id(tokenizer), padded_to, note)

@@ -72,7 +72,7 @@ def init(
         with view.stage("Looking at the rows"):
             text = scaffold(data, base_model)
         write_recipe(text, output)
-        view.say(f"Wrote {output}. Read it, then: finetune-kit train {output}")
+        view.say(f"Wrote {output}. Read it, then: finetune-kit check {output}, and finetune-kit train {output}")
 
 
 @app.command()
@@ -212,12 +212,15 @@ def tokens(
     """Count the tokens of a recipe's rows, and what a cap on their length would cut."""
     import json
 
+    from finetune_kit.forecast.gpus import find_gpu
     from finetune_kit.recipe import Recipe
 
     with _mistakes(debug):
         if "=" in recipe:
             recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
         loaded = Recipe.load(recipe, overrides or [])
+        if gpu is not None:
+            find_gpu(gpu)  # refuses one that is not known, before anything is counted
         report = _token_report(loaded)
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))

@@ -1,5 +1,6 @@
 """What training will need on a device: its memory, its time, and what the device can't do, before a model is loaded."""
 
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,12 +46,15 @@ class Outlook:
 
     def advice(self) -> Iterator[str]:
         """What makes it fit, the cheapest first; nothing where it fits."""
-        if self.fit is None or not self.fit.changes:
+        if self.fit is None or self.fits:
+            return
+        if not self.fit.changes:
+            yield "No key of the recipe makes it fit; take a smaller base model, or a device with more memory."
             return
         enough = self.fit.changes[0].fits
         yield "What makes it fit, the cheapest first:" if enough else "Not even all of this makes it fit:"
         for change in self.fit.changes:
-            yield f"  {' '.join(change.settings)}   {gigabytes(change.total)}; costs {change.cost}"
+            yield f"  {shlex.join(change.settings)}   {gigabytes(change.total)}; costs {change.cost}"
 
 
 def look_ahead(
@@ -76,6 +80,25 @@ def look_ahead(
     if fitted is not None and lengths:
         time = forecast_time(fitted.estimate, target, recipe.trainer.epochs * sum(lengths))
     return Outlook(device, target, notes, fitted, time)
+
+
+def packs(recipe: Recipe) -> bool:
+    """Whether rows are laid end to end in training, or padded since the base model can't tell packed ones apart.
+
+    Raises:
+        KitError: If the base model's config is not at hand.
+    """
+    from finetune_kit.forecast.model_configs import model_config
+    from finetune_kit.loading import import_bitsandbytes
+
+    config = model_config(recipe.base_model)
+    with warnings.catch_warnings():
+        # The libraries warn of their own parts when they are imported.
+        warnings.simplefilter("ignore")
+        import_bitsandbytes()
+        from finetune_kit.forecast.meta_model import probe
+
+        return probe(config, recipe.preprocessing.global_max_sequence_length).packs
 
 
 def target_of(gpu: str) -> Target:

@@ -99,7 +99,7 @@ def show_example(
     counts = {kind: sum(token.kind == kind for token in tokens) for kind in ("masked", "trained", "end")}
     filling = max(0, padded_to - len(tokens)) if padded_to is not None else None
     parts = " + ".join(f"{count:,} {kind}" for kind, count in counts.items())
-    console.print(Text(f"Row {example.row_id}: {len(tokens):,} tokens = {parts}", style="bold"))
+    console.print(Text(f"Row {example.row_id}: {len(tokens):,} tokens = {parts}", style="bold"), soft_wrap=True)
     console.print()
     for kind, text in _lines(tokens, signs, has_colours, console.width):
         console.print(Text(kind.ljust(GUTTER)).append(text), soft_wrap=True)

@@ -114,7 +114,7 @@ def scaffold(source: str, base_model: str = EMBEDDED) -> str:
         _prompt(template, without, empty),
         _adapter(model),
         _preprocessing(lengths, model, len(rows)),
-        _generation(lengths),
+        _generation(lengths, model),
         _trainer(model, len(rows)),
         _data(source, renamed),
     )
@@ -168,6 +168,11 @@ class _Model:
             return (layers * (4 * hidden**2 + 3 * hidden * intermediate) + vocabulary * hidden) / 1e9
         found = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)([bBmM])(?![a-zA-Z])", self.name)
         return float(found[1]) / (1 if found[2] in "bB" else 1000) if found else None
+
+    @property
+    def context(self) -> int:
+        """The most tokens that it was made for."""
+        return self.config.get("max_position_embeddings") or sys.maxsize
 
     @property
     def is_small(self) -> bool:
@@ -251,10 +256,9 @@ def _adapter(model: _Model) -> str:
 
 
 def _preprocessing(lengths: Lengths | None, model: _Model, rows: int) -> str:
-    context = model.config.get("max_position_embeddings") or sys.maxsize
-    cap, why = min(GUESSED_CAP, context), "a guess: the base model's tokenizer is not on this machine yet"
+    cap, why = min(GUESSED_CAP, model.context), "a guess: the base model's tokenizer is not on this machine yet"
     if lengths is not None:
-        cap = min(lengths.cap, context)
+        cap = min(lengths.cap, model.context)
         why = f"of {lengths.rows:,} rows 99 % have {lengths.most} tokens at most, and the longest {lengths.longest}"
     shares = "[0.8, 0.05, 0.15]" if rows < FEW_ROWS else "[0.9, 0.05, 0.05]"
     return f"""\
@@ -265,9 +269,12 @@ preprocessing:
 """
 
 
-def _generation(lengths: Lengths | None) -> str:
-    most = GUESSED_ANSWER if lengths is None else -(-lengths.answer // 32) * 32
-    why = "a guess" if lengths is None else "99 % of the answers are shorter"
+def _generation(lengths: Lengths | None, model: _Model) -> str:
+    most, why = GUESSED_ANSWER, "a guess"
+    if lengths is not None:
+        most, why = -(-lengths.answer // 32) * 32, "99 % of the answers are shorter"
+    if most > (room := model.context // 2):
+        most, why = room, f"half of what the base model reads and writes, {model.context} tokens"
     return f"""\
 generation:
 {_commented("  do_sample: false", "greedy: the same answer every time")}

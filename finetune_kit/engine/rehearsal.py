@@ -32,7 +32,7 @@ class Rehearsal:
 
 
 def largest_batch(
-    examples: Sequence[Example], max_tokens: int, size: Callable[[Sequence[Example]], int]
+    examples: Sequence[Example], max_tokens: int, size: Callable[[Sequence[Example]], int], max_rows: int | None = None
 ) -> list[Example]:
     """The longest rows that go through the model at once.
 
@@ -40,9 +40,10 @@ def largest_batch(
         examples: The rows there are.
         max_tokens: Most tokens of a batch; a row that is longer is one by itself.
         size: Tokens of a batch.
+        max_rows: Rows of a step, of which a batch is a part; all rows go together without it.
     """
     batch: list[Example] = []
-    for example in sorted(examples, key=lambda example: -len(example.input_ids)):
+    for example in sorted(examples, key=lambda example: -len(example.input_ids))[:max_rows]:
         if batch and size([*batch, example]) > max_tokens:
             break
         batch.append(example)
@@ -63,7 +64,7 @@ def rehearse(trainer: Any, train: Sequence[Example], validation: Sequence[Exampl
     """
     begun = time.monotonic()
     model = trainer.model
-    longest = largest_batch(train, trainer.budget.train, model.batch_size_of)
+    longest = largest_batch(train, trainer.budget.train, model.batch_size_of, trainer.batch_size)
     tokens = max(len(example.input_ids) for example in longest)
     devices = [model.curr_device] if model.curr_device.type == "cuda" else []
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -101,9 +101,9 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self.model.train()
         per_token = kept_bytes_per_token(lambda: self.model.hidden_states(batch), batch.tokens, self.model)
         release_memory()
-        lengths = [len(example.input_ids) for example in examples]
-        longest = max(lengths)  # a row over the budget is a batch of its own
-        most = max(longest, min(self.budget.train, sum(lengths)))
+        step = sorted(examples, key=lambda example: -len(example.input_ids))[: self.batch_size]
+        longest = len(step[0].input_ids)  # a row over the budget is a batch of its own
+        most = max(longest, min(self.budget.train, self.model.batch_size_of(step)))
         needed, free = per_token * most, free_memory(self.model.curr_device)
         logger.info("A token keeps %.2f MB for its gradient.", per_token / 1e6)
         if needed <= 0.6 * free:

@@ -130,12 +130,14 @@ class Forecast:
         return probe(self.config, self.longest)
 
     def batch(self, max_tokens: int, longest: int) -> list[int]:
-        """Lengths of the rows of the largest batch there can be."""
-        most = max(longest, max_tokens)
-        if self.lengths:
-            most = max(longest, min(most, sum(min(length, longest) for length in self.lengths)))
-        rows = [longest] * (most // longest)
-        return [*rows, most % longest] if self.shape.packs and most % longest > 1 else rows
+        """Lengths of the rows of the largest batch there can be; a step's rows are all that it can be made of."""
+        trainer = self.recipe.trainer
+        of_a_step = trainer.batch_size * trainer.gradient_accumulation_steps
+        rows = [min(length, longest) for length in self.lengths[:of_a_step]] or [longest] * of_a_step
+        if not self.shape.packs:
+            return [longest] * max(1, min(len(rows), max_tokens // longest))
+        most = max(longest, min(max_tokens, sum(rows)))
+        return [longest] * (most // longest) + ([most % longest] if most % longest > 1 else [])
 
     def estimate(
         self,

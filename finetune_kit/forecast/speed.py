@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import cache
 
 from finetune_kit.forecast.memory import MemoryEstimate, Target
 
@@ -43,6 +44,7 @@ def forecast_time(estimate: MemoryEstimate, target: Target, tokens: int) -> Time
     return TimeForecast(tokens / rate, tokens, rate, basis)
 
 
+@cache  # forecasts that are compared, of one cap and another, must rest on one speed
 def measure_products(dtype_name: str, seconds: float = 0.3) -> float:
     """How fast this machine's CPU multiplies matrices.
 

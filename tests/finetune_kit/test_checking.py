@@ -1,6 +1,7 @@
 """`finetune-kit check`: what it says of a recipe, its rows and its memory, and how it ends. No weights are loaded."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,35 @@ def test_a_7b_recipe_without_rows_and_network_fits_a_t4() -> None:
         assert part in output
 
 
+def test_the_table_is_in_one_order_and_fits_a_narrow_terminal() -> None:
+    from types import SimpleNamespace
+
+    from rich.console import Console
+
+    from finetune_kit.check_view import memory_table
+
+    def one(checkpointing: bool, **parts: int) -> SimpleNamespace:
+        sums = {"activations": 1, "logits": 1, "unpacked": 1, "total": sum(parts.values())}
+        return SimpleNamespace(parts=parts, checkpointing=checkpointing, **sums)
+
+    console = Console(width=60, file=StringIO())
+    less = one(True, weights=1, logits=2, overhead=3, **{"gradients of activations": 4})
+    console.print(memory_table(SimpleNamespace(estimate=one(False, weights=1, overhead=3), other=less)))
+    lines = [line.strip() for line in console.file.getvalue().splitlines()]
+    heads = [
+        "GB at",
+        "weights",
+        "gradients of",
+        "logits",
+        "overhead",
+        "sum",
+        "activations,",
+        "logits,",
+        "unpacked weights,",
+    ]
+    assert len(lines) == len(heads) and all(line.startswith(head) for line, head in zip(lines, heads, strict=True))
+
+
 def test_as_json_the_parts_add_up() -> None:
     code, output, _ = run_check("zephyr-7b-t4", "--gpu", "T4", "--json")
     memory = json.loads(output)["memory"]
@@ -63,6 +93,28 @@ def test_what_does_not_fit_ends_with_1_and_says_what_would() -> None:
     assert code == 1
     assert "does not fit: 1" in output and "there are 10.4 GB (RTX 3080)" in output
     assert "What makes it fit, the cheapest first:\n  quantization.bits=4   4.9 GB; costs" in output
+
+
+def test_advice_can_be_pasted_and_is_not_left_out_where_there_is_none(monkeypatch) -> None:
+    from types import SimpleNamespace
+
+    from finetune_kit.forecast.fitting import Change
+    from finetune_kit.outlook import Outlook
+
+    def advice(*changes: Change) -> list[str]:
+        found = SimpleNamespace(verdict="does not fit", changes=changes)
+        return list(Outlook(None, None, [], found, None).advice())  # type: ignore[arg-type]
+
+    shown = advice(Change(("adapter.target_modules=[q_proj,v_proj]",), "much", 10**9, True))
+    assert shown[1] == "  'adapter.target_modules=[q_proj,v_proj]'   1.0 GB; costs much", (
+        "brackets are a shell's pattern"
+    )
+    assert advice() == ["No key of the recipe makes it fit; take a smaller base model, or a device with more memory."]
+
+
+def test_a_gpu_that_is_not_known_is_said_before_anything_is_counted(tiny: list[str], monkeypatch) -> None:
+    monkeypatch.setattr("finetune_kit.checking.data_report", lambda *_, **__: pytest.fail("rows were read"))
+    assert run_check(*tiny, "--gpu", "T5")[0] == 2
 
 
 def test_rows_are_looked_at_with_their_places(tiny: list[str], rows_file: Path) -> None:
@@ -91,6 +143,23 @@ def test_one_row_is_shown_as_the_model_sees_it(tiny: list[str], exercise_rows) -
     assert "trained" in output and "masked" in output and "</s>" in output
     by_id = run_check(*tiny, "--row", exercise_rows[2]["row_id"])[1]
     assert by_id == output != run_check(*tiny, "--row", "4")[1]
+
+
+def test_nothing_of_the_libraries_is_heard_when_a_row_is_shown(tiny: list[str], monkeypatch) -> None:
+    import warnings
+
+    from finetune_kit.forecast import meta_model
+
+    def warns(*_: object) -> meta_model.Shape:
+        warnings.warn("of our own parts", SyntaxWarning, stacklevel=1)
+        return meta_model.Shape(True, ())
+
+    monkeypatch.setattr(meta_model, "probe", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SyntaxWarning)
+        assert run_check(*tiny, "--row", "3")[0] == 0
+    monkeypatch.setattr("finetune_kit.checking.packs", lambda _: pytest.fail("a model was made for no row"))
+    assert run_check(*tiny, "--row", "99")[0] == 2
 
 
 def test_a_row_over_the_cap_is_shown_as_it_is_cut(tiny: list[str]) -> None:

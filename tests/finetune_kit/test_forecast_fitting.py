@@ -160,6 +160,7 @@ def test_time_is_operations_over_what_the_device_does(tiny_recipe) -> None:
     assert time.tokens_per_second == pytest.approx(rate) and time.seconds == pytest.approx(1_000_000 / rate)
     assert forecast_time(estimate, replace(forecast.target, flops=None), 1) is None
     assert measure_products("float32", 0.05) > 1e8
+    assert len({measure_products("float32", 0.05) for _ in range(5)}) == 1, "caps are compared at one speed"
 
 
 def test_operations_are_those_that_can_be_counted_by_hand(tiny_recipe) -> None:
@@ -175,3 +176,52 @@ def test_operations_are_those_that_can_be_counted_by_hand(tiny_recipe) -> None:
     # Scores and weighted sums of two layers, forward, again for the gradient, and back.
     one = 2 * 4 * 64 * tokens * tokens
     assert 2 * one <= attention <= 4.5 * one
+
+
+def test_what_is_named_has_the_effect_that_is_told(tiny_recipe) -> None:
+    """By an independent route: the recipe with the settings, as the command line sets them, is forecast anew."""
+    for overrides, lengths in (
+        (["trainer.batch_size=2"], [100, 90]),  # the cap is far above the longest row
+        (["trainer.max_tokens_per_batch=1024"], None),  # a lower cap makes no batch smaller
+        (["trainer.batch_size=2", "quantization={bits: 8, llm_int8_threshold: 5.0}"], None),
+        (["trainer.batch_size=2", "adapter.r=64"], None),
+    ):
+        forecast = forecast_for(tiny_recipe, *overrides, lengths=lengths)
+        for memory in (forecast.estimate(True).total - 1, 1000):
+            for change in fit(at(forecast, memory)).changes:
+                other = tiny_recipe(*overrides, *change.settings)
+                cap = other.preprocessing.global_max_sequence_length
+                left = lengths and [min(length, cap) for length in lengths]
+                again = Forecast(other, forecast.config, forecast.target, left)
+                checkpointing = other.trainer.enable_gradient_checkpointing is not False
+                assert change.total == again.estimate(checkpointing).total, (overrides, change.settings)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "lengths", "caps"),
+    [
+        ([], [500, 400], []),
+        ([], [500, 200], [384]),
+        (["preprocessing.on_truncation=error"], [500, 200], []),
+        (["preprocessing.on_truncation=trim_answer"], [500, 400], [384]),
+    ],
+)
+def test_a_cap_that_leaves_no_row_or_stops_the_run_is_not_offered(overrides, lengths, caps, tiny_recipe) -> None:
+    words = ["adapter.target_modules=[q_proj]", "trainer.batch_size=1", "trainer.max_tokens_per_batch=1", *overrides]
+    forecast = forecast_for(tiny_recipe, *words, lengths=lengths)
+    memory = forecast.estimate(True, longest=384).total
+    changes = fit(at(forecast, memory)).changes
+    assert [change.settings for change in changes][: len(caps)] == [
+        (f"preprocessing.global_max_sequence_length={cap}",) for cap in caps
+    ]
+    assert bool(changes) == bool(caps)
+
+
+def test_a_batch_has_no_more_rows_than_a_step(tiny_recipe) -> None:
+    steps = ["trainer.batch_size=1", "trainer.gradient_accumulation_steps=2", "trainer.max_tokens_per_batch=1000"]
+    forecast = forecast_for(tiny_recipe, *steps, lengths=[100, 90, 80, 70])
+    assert forecast.batch(1000, 100) == [100, 90]
+    assert forecast_for(tiny_recipe, *steps).batch(2000, 512) == [512, 512]
+    forecast.shape = replace(forecast.shape, packs=False)
+    assert forecast.batch(1000, 100) == [100, 100], "the shorter row is padded"
+    assert forecast.batch(150, 100) == forecast.batch(50, 100) == [100]

@@ -20,6 +20,7 @@ def test_the_largest_batch_is_of_the_longest_rows() -> None:
     rows = [Example(str(n), [n, *[0] * (n - 1)], 1) for n in (5, 40, 30, 20, 90)]
     assert [row.row_id for row in largest_batch(rows, 130, packed_tokens)] == ["90", "40"]
     assert [row.row_id for row in largest_batch(rows, 60, packed_tokens)] == ["90"], "a row over the budget is one"
+    assert [row.row_id for row in largest_batch(rows, 1000, packed_tokens, 2)] == ["90", "40"], "a step has no more"
 
 
 def test_a_run_is_the_same_with_and_without(tmp_path, tiny_recipe, exercise_rows, monkeypatch) -> None:

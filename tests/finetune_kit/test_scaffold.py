@@ -72,6 +72,15 @@ def test_lengths_are_those_of_the_tokenizer(tmp_path, tiny_llama, tokenizer_fact
     assert recipe.notes() == []
 
 
+def test_answers_longer_than_the_context_make_a_recipe_that_is_right(tmp_path, tiny_llama) -> None:
+    from finetune_kit import check
+
+    rows = [{"instruction": f"Add {i}", "output": "x + 1 " * (3000 if i < 4 else 1)} for i in range(40)]
+    recipe = load(scaffold(str(write_rows(tmp_path / "rows.jsonl", rows)), str(tiny_llama)), tmp_path)
+    assert (recipe.preprocessing.global_max_sequence_length, recipe.generation.max_new_tokens) == (2048, 1024)
+    assert check(recipe, "T4").outlook.fits
+
+
 def test_a_base_model_that_is_not_here_makes_the_cap_a_guess(tmp_path, rows_file) -> None:
     text = scaffold(str(rows_file), "nobody/coder-7b")
     recipe = load(text, tmp_path)

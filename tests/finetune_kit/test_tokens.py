@@ -207,3 +207,6 @@ def test_the_verb_counts_prints_and_draws(tmp_path, tiny_llama, rows_file) -> No
     assert wrong.exit_code == 2 and "prompt.template holds '</s>'" in wrong.stderr
     nowhere = CliRunner().invoke(app, [*arguments, "--png", str(tmp_path / "no" / "where.png")])
     assert nowhere.exit_code == 2 and "can't be written" in nowhere.stderr
+    for also in ([], ["--json"]):
+        unknown = CliRunner().invoke(app, [*arguments, "--gpu", "T5", *also])
+        assert unknown.exit_code == 2 and "--gpu 'T5': the kit knows" in unknown.stderr and not unknown.stdout
