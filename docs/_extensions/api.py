@@ -20,8 +20,10 @@ PASSED_AROUND = {
         "base_models.BaseModel",
         "checking.Checked",
         "data_care.DataReport",
+        "data_care.Finding",
         "data_care.Findings",
         "decoding.Completion",
+        "devices.Device",
         "few_shot.FewShotPrompt",
         "forecast.fitting.Change",
         "forecast.fitting.Fit",
@@ -38,6 +40,7 @@ PASSED_AROUND = {
         "splits.Splits",
         "tokens.CapEffect",
         "tokens.TokenLengths",
+        "tokens.TokenReport",
     ),
     "evals": ("extract.Extraction", "scorers.score.Score", "scorers.pass_at_k.ExecutionScore"),
 }
