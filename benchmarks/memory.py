@@ -1,7 +1,7 @@
 """The forecast of memory against a real run: what torch's profiler counts in a step of the embedded model.
 
 The run is the default's, with its largest batch, once as it is and once with gradient checkpointing. The resident
-memory of the process stands beside: it holds the interpreter and the libraries too.
+memory of the process stands beside: it holds the interpreter, the libraries and the profiler too.
 
     python -m benchmarks.memory [--json FILE]
 """
@@ -63,11 +63,9 @@ def measure(*overrides: str) -> dict[str, Any]:
     counted: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe.load("smollm2-135m", ["data.train_limit=32", f"run.folder={folder}", *overrides])
-        train(recipe)
-        # The profiler keeps much itself, so that the process is looked at before.
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         with _second_step_counted(counted):
-            train(recipe.model_copy(update={"run": recipe.run.model_copy(update={"name": "counted"})}))
+            train(recipe)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     tokenizer = load_tokenizer(resolve_base_model(recipe.base_model).path)
     lengths = token_report(recipe, split_for(recipe), tokenizer).splits["train"].total
     target = look_ahead(recipe).target
