@@ -58,5 +58,5 @@ def memory_table(fit: Fit) -> Table:
     table.add_row("sum", *(f"{one.total / 1e9:.3f}" for one in both), style="bold", end_section=True)
     for name in ("activations", "logits", "unpacked"):
         title = {"unpacked": "unpacked weights"}.get(name, name)
-        table.add_row(f"{title}, at most", *(f"{getattr(one, name) / 1e9:.3f}" for one in both), style="dim")
+        table.add_row(f"{title}, at most", *(f"{getattr(one, name) / 1e9:.3f}" for one in both), style="italic")
     return table
