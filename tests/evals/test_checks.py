@@ -135,7 +135,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_a_literal_makes_the_value_again(value: Any):
     text = literal(value)
     assert is_literal(text)
