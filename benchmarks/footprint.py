@@ -49,6 +49,7 @@ def peaks(task: dict[str, Any], length: int, folder: Path) -> tuple[int, int]:
 
 def checkpoint_bytes(data: str, folder: str) -> tuple[int, int]:
     """Bytes of the newest checkpoint of a short run, and of its adapter."""
+    from finetune_kit.checkpoints import Checkpoints
     from finetune_kit.data import load_rows
     from finetune_kit.run import Run
 
@@ -65,9 +66,9 @@ def checkpoint_bytes(data: str, folder: str) -> tuple[int, int]:
     ]
     subprocess.run([sys.executable, "-m", "finetune_kit", "train", "zephyr-7b-t4", *settings], check=True)
     run = Run.load(Path(folder) / "run")
-    checkpoints = (run.ludwig_path / "ludwig_run" / "model" / "training_checkpoints").glob("latest*")
+    newest = Checkpoints(run.checkpoints_path).files()[0]
     adapter = run.adapter_path / "adapter_model.safetensors"
-    return sum(path.stat().st_size for path in checkpoints), adapter.stat().st_size
+    return newest.path.stat().st_size, adapter.stat().st_size
 
 
 def seconds_to_import() -> float:

@@ -59,9 +59,11 @@ def _lora() -> Any:
 
 def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, rows_per_step: int = EFFECTIVE, **_: Any) -> None:
     """The kit's own training, a turn a step."""
+    from finetune_kit.checkpoints import Checkpoints, Interval
     from finetune_kit.devices import pick_device
     from finetune_kit.engine.fit import fit
     from finetune_kit.engine.packing import cut, packed_tokens
+    from finetune_kit.engine.trainer import Safeguards
     from finetune_kit.recipe import Recipe
 
     settings = {
@@ -85,7 +87,7 @@ def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, rows_per_st
         def on_rehearsal(self, rehearsal: Any) -> None:
             pass
 
-        def on_start(self, optimizer_steps: int) -> None:
+        def on_start(self, optimizer_steps: int, done: int = 0) -> None:
             turn.wait()
 
         def on_step(self, step: Any, epoch: int, learning_rate: float) -> None:
@@ -93,12 +95,16 @@ def kit(turn: Turn, base: str, examples: list[Any], max_tokens: int, rows_per_st
             turn.done(tokens=step.tokens, through=through[place], answers=answers[place], loss=step.loss)
             turn.wait()
 
+        def on_skipped(self, step: Any) -> None:
+            raise RuntimeError(step.reason)
+
         def on_validation(self, *arguments: Any) -> None:
             pass
 
     config = {**recipe.ludwig_config(pick_device().compute_dtype, len(examples)), "base_model": base}
     with tempfile.TemporaryDirectory() as folder:
-        fit(config, examples, [], Path(folder) / "run", Listener(), 42, recipe.token_budget)
+        safeguards = Safeguards(Checkpoints(Path(folder) / "checkpoints"), Interval("1 epoch"), 0)
+        fit(config, examples, [], Path(folder) / "run", Listener(), 42, recipe.token_budget, safeguards)
 
 
 def peft(turn: Turn, base: str, examples: list[Any], dtype: str, rows_per_step: int = EFFECTIVE, **_: Any) -> None:

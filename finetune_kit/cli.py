@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from finetune_kit.errors import KitError
+from finetune_kit.errors import KitError, TrainingInterrupted
 
 if TYPE_CHECKING:
     from finetune_kit.recipe import Recipe
@@ -77,22 +77,34 @@ def init(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe that ships, or a YAML file.")] = "smollm2-135m",
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe that ships, a YAML file, or the folder of an interrupted run.")
+    ] = "smollm2-135m",
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data=rows.jsonl trainer.epochs=2")
     ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew also where a run was interrupted.")] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Fine-tune a base model on rows."""
+    """Fine-tune a base model on rows; where that was interrupted, go on with it.
+
+    Ctrl-C finishes the step, saves and ends; a second one ends at once.
+    """
     from finetune_kit.progress import View
     from finetune_kit.recipe import Recipe, find_recipe
-    from finetune_kit.training import summary_lines, train
+    from finetune_kit.run import Run
+    from finetune_kit.training import resume, summary_lines, train
 
     with _mistakes(debug):
         if "=" in recipe:
             recipe, overrides = "smollm2-135m", [recipe, *(overrides or [])]
         view = View()
-        run = train(Recipe.load(recipe, overrides or []), name=find_recipe(recipe).stem, view=view)
+        if Path(recipe).is_dir():
+            if overrides or fresh:
+                raise KitError(f"{recipe} is the folder of a run: it is gone on with as it is, without other settings.")
+            run = resume(Run.open(recipe), view)
+        else:
+            run = train(Recipe.load(recipe, overrides or []), None, find_recipe(recipe).stem, view, fresh)
         for line in summary_lines(run):
             view.say(line)
 
@@ -323,6 +335,9 @@ def _mistakes(debug: bool) -> Iterator[None]:
             raise
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"Error: {error}", markup=False)
         raise typer.Exit(2) from None
+    except TrainingInterrupted as stopped:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(str(stopped), markup=False)
+        raise typer.Exit(128 + stopped.signal) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted.")
         raise typer.Exit(130) from None

@@ -51,9 +51,26 @@ def free_memory(device: Any) -> int:
     return int(torch.cuda.mem_get_info(device)[0]) + held
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of the device, or of the machine, was not enough."""
+    import torch
+
+    words = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
+
+
 def release_memory() -> None:
-    """Give the system back what this process has freed: glibc keeps it, in pieces that large tensors do not fit in."""
+    """Give back what this process has freed.
+
+    torch keeps a GPU's memory, and glibc the machine's, in pieces that large tensors do not fit in.
+    """
+    import torch
+
     gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
     with contextlib.suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -40,7 +40,7 @@ _PLAIN_LORA = "the kit starts and trains adapters in the plain way."
 _SAMPLING = "the kit takes the likeliest token, or samples by temperature, top_k and top_p."
 _ANSWER_END = "max_new_tokens, stop_strings and the end token decide where an answer ends."
 _TOKENIZER = "it comes with the base model's tokenizer."
-_EVERY_EPOCH = "the kit evaluates and keeps a checkpoint after every epoch; trainer.epochs sets how many there are."
+_EVERY_EPOCH = "the kit evaluates and keeps a checkpoint after every epoch, or as trainer.checkpoints_per_epoch says."
 _SCHEDULE = "the schedules are a warm-up, and linear, exponential or cosine decay."
 _BATCHES = "the size of a step is batch_size x gradient_accumulation_steps, all through the run."
 _ALL_ROWS = "the kit trains on rows as they are; data.limit and data.train_limit take fewer."
@@ -113,8 +113,7 @@ _TABLE: dict[str, list[tuple[str, tuple[Any, ...], str]]] = {
         ("llm_int8_has_fp16_weight", OFF, "the frozen weights are kept in 8 bits alone."),
     ],
     "trainer": [
-        ("train_steps eval_steps steps_per_checkpoint", (None, 0), _EVERY_EPOCH),
-        ("checkpoints_per_epoch", (None, 0, 1), _EVERY_EPOCH),
+        ("train_steps eval_steps", (None, 0), _EVERY_EPOCH),
         ("skip_all_evaluation", OFF, _EVERY_EPOCH),
         ("evaluate_training_set", OFF, "the loss of every training step is in train_log.jsonl."),
         ("validation_metric", (None, "loss"), _ONE_LOSS),

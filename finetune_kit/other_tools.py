@@ -23,7 +23,7 @@ _ALWAYS_PACKS = "The kit always packs rows, each attending to itself alone; leav
 _ANSWER_ONLY = "The kit always trains on the answer's tokens alone; leave it out."
 _ONE_DEVICE = "The kit trains on one device; leave it out."
 _LOGGING = "Every step is logged, and every epoch is evaluated and kept; leave it out."
-_NO_REPORTS = "The kit reports to no service; ludwig/ in the run folder holds TensorBoard's files. Leave it out."
+_NO_REPORTS = "The kit reports to no service; tensorboard/ in the run folder holds TensorBoard's files. Leave it out."
 _BY_EPOCHS = "A run is as long as its epochs; data.train_limit takes fewer rows."
 _ATTENTION = "The kit chooses the attention by itself; leave it out."
 _TOKENIZER = "The base model's own tokenizer is taken; leave it out."
@@ -175,12 +175,12 @@ WORDS: dict[str, Word] = {
     "flash_attn": Word(_FACTORY, None, _ATTENTION),
     "attn_implementation": Word(_HF, None, _ATTENTION),
     "logging_steps": Word(_HF, None, _LOGGING),
-    "save_steps": Word(_HF, None, _LOGGING),
-    "eval_steps": Word(_HF, None, _LOGGING),
+    "save_steps": Word(_HF, None, "run.checkpoint_every says it, as '200 steps' or '10 min'."),
+    "eval_steps": Word(_HF, "trainer.steps_per_checkpoint"),
     "save_strategy": Word(_HF, None, _LOGGING),
     "eval_strategy": Word(_HF, None, _LOGGING),
     "evaluation_strategy": Word(_HF, None, _LOGGING),
-    "save_total_limit": Word(_HF, None, _LOGGING),
+    "save_total_limit": Word(_HF, "run.keep_last"),
     "log_every_n_steps": Word(_TORCHTUNE, None, _LOGGING),
     "report_to": Word(_HF, None, _NO_REPORTS),
     "logging_dir": Word(_HF, None, _NO_REPORTS),
@@ -194,7 +194,7 @@ WORDS: dict[str, Word] = {
     "devices": Word(_LITGPT, None, _ONE_DEVICE),
     "dataloader_num_workers": Word(_HF, None, "Rows are in memory; leave it out."),
     "remove_unused_columns": Word(_HF, None, "Only the recipe's columns are read; leave it out."),
-    "resume_from_checkpoint": Word(_HF, None, "A run starts anew; leave it out."),
+    "resume_from_checkpoint": Word(_HF, None, "The same command goes on with an interrupted run; leave it out."),
     "overwrite_output_dir": Word(_HF, None, "No run is overwritten; leave it out."),
     "do_train": Word(_HF, None, "finetune-kit train trains; leave it out."),
     "do_eval": Word(_HF, None, "finetune-kit eval evaluates; leave it out."),

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from finetune_kit import recipe_checks
+from finetune_kit.checkpoints import Interval
 from finetune_kit.errors import KitError
 from finetune_kit.ludwig_keys import without_ludwigs_own
 from finetune_kit.recipe_file import Problem, RecipeFile, read_recipe
@@ -196,6 +197,12 @@ class Trainer(Section):
     """Evaluations without a better validation loss before training stops; -1 never stops."""
     should_shuffle: bool = True
     """Whether the rows come in another order in every epoch."""
+    checkpoints_per_epoch: int = Field(0, ge=0)
+    """How often in an epoch the validation rows are evaluated and a checkpoint is kept; 0 means once, at its end."""
+    steps_per_checkpoint: int = Field(0, ge=0)
+    """The same by steps: after every so many; 0 leaves it to `checkpoints_per_epoch`."""
+    max_skipped_steps: int = Field(10, ge=0)
+    """Ours, not Ludwig's: a step without a finite loss is skipped, and after more than so many the run ends."""
 
 
 class Backend(Section):
@@ -233,6 +240,17 @@ class RunSection(Section):
     """Where run folders are made."""
     seed: int = Field(42, ge=0)
     """Of the adapter's start, the dropout, the order of the rows and the sampling."""
+    checkpoint_every: str = "10 min"
+    """How often the state of the run is kept besides after each evaluation: `30 s`, `10 min`, `200 steps`, or `1 epoch`
+    for no oftener. After an interruption the same command goes on from the last one."""
+    keep_last: int = Field(2, ge=1)
+    """How many of the newest checkpoints are kept, besides the best one; each is three times the adapter's size."""
+
+    @field_validator("checkpoint_every")
+    @classmethod
+    def _is_an_interval(cls, text: str) -> str:
+        Interval(text)
+        return text
 
 
 @dataclass(frozen=True)
@@ -398,7 +416,7 @@ class Recipe(Section):
         trainer = config["trainer"]
         trainer["batch_size"] = self.trainer.batch_size * self.trainer.gradient_accumulation_steps
         trainer["gradient_accumulation_steps"] = 1
-        for key in ("max_tokens_per_batch", "enable_gradient_checkpointing"):
+        for key in ("max_tokens_per_batch", "enable_gradient_checkpointing", "max_skipped_steps"):
             trainer.pop(key, None)
         if self.trainer.learning_rate_scheduler.decay == "cosine":
             trainer["learning_rate_scheduler"]["t_0"] = -(-train_rows // trainer["batch_size"]) * self.trainer.epochs

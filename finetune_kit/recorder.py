@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.progress import Stage, View, format_seconds
+from finetune_kit.run import read_log, write_text
 
 if TYPE_CHECKING:
+    from finetune_kit.engine.listener import OptimizerStep, SkippedStep
     from finetune_kit.engine.rehearsal import Rehearsal
-    from finetune_kit.engine.trainer import OptimizerStep
 
 MEASURED_STEPS = 20
 """After so many the time of the run is told by what they took."""
@@ -20,14 +21,14 @@ class Recorder(ExitStack):
     """Writes every step into the log and shows it.
 
     Args:
-        log: The file, a JSON object a line.
+        log: The file, a JSON object a line; one that is there is gone on with.
         view: Where it is shown.
     """
 
     def __init__(self, log: Path, view: View) -> None:
         super().__init__()
+        self.log = log
         self.view = view
-        self.file = self.enter_context(log.open("w", encoding="utf-8"))
         self.steps = self.tokens = 0
         self.busy = 0.0
         """Seconds of training steps, validation not counted."""
@@ -36,6 +37,8 @@ class Recorder(ExitStack):
         self.seconds_forecast: float | None = None
         """Of all steps, by the first `MEASURED_STEPS`."""
         self.stage: Stage | None = None
+        self.resumed_at: list[int] = []
+        """The steps at which the run was gone on with."""
 
     def on_notice(self, text: str) -> None:
         """Say it."""
@@ -48,10 +51,23 @@ class Recorder(ExitStack):
         took = format_seconds(rehearsal.seconds)
         self.view.say(f"Rehearsed   {step}, an evaluation and {checkpoint}, in {took}")
 
-    def on_start(self, optimizer_steps: int) -> None:
-        """Begin the bar."""
+    def on_start(self, optimizer_steps: int, done: int = 0) -> None:
+        """Begin the bar, and the log, or go on with it behind what was logged of the steps that are done."""
         self.planned = optimizer_steps
+        lines = read_log(self.log, done) if done else []
+        steps = [line for line in lines if line["type"] == "step"]
+        self.evaluated = {line["step"] for line in lines if line["type"] == "validation"}
+        self.steps = done
+        self.tokens = sum(line["tokens"] for line in steps)
+        self.busy = sum(line["seconds"] for line in steps)
+        write_text(self.log, "".join(json.dumps(line) + "\n" for line in lines))
+        self.file = self.enter_context(self.log.open("a", encoding="utf-8"))
+        if done:
+            self.resumed_at.append(done)
+            self.view.say(f"Resumed     at step {done} of {optimizer_steps}")
         self.stage = self.enter_context(self.view.stage("Training", optimizer_steps, "step"))
+        if done:
+            self.stage.advance(done)
         self.clock = time.monotonic()
 
     def on_step(self, step: "OptimizerStep", epoch: int, learning_rate: float) -> None:
@@ -80,9 +96,17 @@ class Recorder(ExitStack):
         if self.stage:
             self.stage.advance(1, f"loss {step.loss:.3f}, {self.tokens / self.busy:.0f} tokens/s")
 
+    def on_skipped(self, step: "SkippedStep") -> None:
+        """Log a step that was left out."""
+        self.steps = step.number
+        self._write(type="skipped", step=step.number, rows=list(step.rows), reason=step.reason)
+        if self.stage:
+            self.stage.advance(1, "skipped")
+
     def on_validation(self, step: int, epoch: int, metrics: dict[str, float]) -> None:
-        """Log an evaluation."""
-        self._write(type="validation", step=step, epoch=epoch, **metrics)
+        """Log an evaluation; one that was interrupted after it was logged is made again, and logged once."""
+        if step not in self.evaluated:
+            self._write(type="validation", step=step, epoch=epoch, **metrics)
         self.clock = time.monotonic()
 
     def _write(self, **line: Any) -> None:

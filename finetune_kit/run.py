@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 from finetune_kit.data import Row, write_jsonl
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
+from finetune_kit.run_lock import is_locked, locked
 
 SPLITS = ("train", "validation", "test")
 SIDES = ("base", "prompted", "tuned")
@@ -22,19 +26,27 @@ class Run:
     """A run folder.
 
     `recipe.yaml`, `ludwig_config.yaml`, `manifest.json`, `rows/`, `adapter/`, `train_log.jsonl`, `loss.png`,
-    `predictions/`, `eval/`, and `ludwig/` with Ludwig's own log, TensorBoard files and checkpoints.
+    `checkpoints/`, `predictions/`, `eval/`, `tensorboard/`, and `ludwig/` with Ludwig's own log and files.
     """
 
     path: Path
     recipe: Recipe
 
     @classmethod
-    def create(cls, recipe: Recipe, name: str) -> "Run":
-        """Make a new folder with the recipe in it.
+    @contextmanager
+    def create(
+        cls, recipe: Recipe, name: str, rows: Mapping[str, list[Row]], manifest: dict[str, Any]
+    ) -> Iterator["Run"]:
+        """Make a new folder, and hold its lock while a block works in it.
+
+        It is filled beside its place, and then renamed: a run that was killed at any moment has all of these or is not
+        there.
 
         Args:
             recipe: What will be run.
             name: Of the folder, unless the recipe names it.
+            rows: By split.
+            manifest: The first one.
 
         Raises:
             KitError: If a run of that name exists, or the folder can't be written.
@@ -43,16 +55,29 @@ class Run:
         if not re.fullmatch(r"[\w.-]+", name) or name in {LATEST, ".", ".."}:
             raise KitError(f"run.name {name!r} can't name a folder: use letters, digits, '-', '_' and '.'.")
         path = Path(recipe.run.folder) / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-            run = cls(path, recipe)
-            run.recipe_path.write_text(recipe.to_yaml(), encoding="utf-8")
-        except FileExistsError:
-            raise KitError(f"{path} exists already; choose another run.name, or delete it.") from None
-        except OSError as error:
-            raise KitError(f"{path} can't be written ({error.strerror}); set run.folder to another folder.") from None
-        return run
+        partial = path.with_name(f".{name}.{os.getpid()}.partial")
+        with ExitStack() as stack:
+            try:
+                _sweep(path)
+                partial.mkdir(parents=True)
+                stack.enter_context(locked(partial))
+                run = cls(partial, recipe)
+                write_text(run.recipe_path, recipe.to_yaml())
+                for split in SPLITS:
+                    run.write_rows(split, rows[split])
+                run.ludwig_path.mkdir()
+                run.write_manifest(manifest)
+                if path.exists():
+                    raise FileExistsError
+                partial.rename(path)
+            except OSError as error:
+                shutil.rmtree(partial, ignore_errors=True)
+                if path.exists():
+                    raise KitError(f"{path} exists already; choose another run.name, or delete it.") from None
+                raise KitError(
+                    f"{path} can't be written ({error.strerror}); set run.folder to another folder."
+                ) from None
+            yield cls(path, recipe)
 
     @classmethod
     def load(cls, path: str | Path = "runs/latest") -> "Run":
@@ -64,6 +89,22 @@ class Run:
         Raises:
             KitError: If there is no such run, or it did not finish.
         """
+        run = cls.open(path)
+        status = run.manifest.get("status")
+        if status != "finished" or not (run.adapter_path / "adapter_config.json").is_file():
+            raise KitError(
+                f"The run {run.path} did not finish (its manifest says {status!r}); go on with it: "
+                f"finetune-kit train {run.path}"
+            )
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Open the folder of a run, finished or not.
+
+        Raises:
+            KitError: If there is no such run.
+        """
         path = Path(path)
         if not path.is_dir():
             hint = "; train one with `finetune-kit train`" if path.name == LATEST else ""
@@ -71,10 +112,7 @@ class Run:
         path = path.parent / path.readlink() if path.is_symlink() else path
         if not (path / "recipe.yaml").is_file():
             raise KitError(f"{path} is not a run: it holds no recipe.yaml.")
-        run = cls(path, Recipe.load(str(path / "recipe.yaml")))
-        if not (run.adapter_path / "adapter_config.json").is_file():
-            raise KitError(f"The run {path} did not finish: it holds no adapter. See {path / 'ludwig' / 'ludwig.log'}.")
-        return run
+        return cls(path, Recipe.load(str(path / "recipe.yaml")))
 
     @property
     def recipe_path(self) -> Path:
@@ -97,9 +135,15 @@ class Run:
         return self.path / "train_log.jsonl"
 
     @property
+    def checkpoints_path(self) -> Path:
+        """Where the state of the training is kept."""
+        return self.path / "checkpoints"
+
+    @property
     def manifest(self) -> dict[str, Any]:
-        """Versions, seed, hashes, device, timings and memory."""
-        return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        """Versions, seed, hashes, device, timings and memory; empty before the first is written."""
+        path = self.path / "manifest.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Replace the manifest."""
@@ -121,8 +165,8 @@ class Run:
         return self.path / "predictions" / f"{side}.jsonl"
 
     def train_log(self) -> list[dict[str, Any]]:
-        """What was logged: objects with `type` `step` or `validation`."""
-        return [json.loads(line) for line in self.log_path.read_text(encoding="utf-8").splitlines()]
+        """What was logged: objects with `type` `step`, `skipped` or `validation`."""
+        return read_log(self.log_path)
 
     def make_latest(self) -> None:
         """Point `latest` beside the run at it."""
@@ -131,6 +175,27 @@ class Run:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(self.path.name)
         temporary.replace(link)
+
+
+def read_log(path: Path, steps: int | None = None) -> list[dict[str, Any]]:
+    """The lines of a training's log; none where there is no log. A last line that was not finished is left out.
+
+    Args:
+        path: The file.
+        steps: Only what is of the first so many steps.
+    """
+    if not path.exists():
+        return []
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    lines = [json.loads(line) for line in whole.splitlines()]
+    return [line for line in lines if steps is None or line["step"] <= steps]
+
+
+def _sweep(path: Path) -> None:
+    """Take away what runs of this name have left that were killed while their folder was made."""
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        if not is_locked(partial):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from finetune_kit.base_models import BaseModel, resolve_base_model
+from finetune_kit.checkpoints import Checkpoints, Interval
 from finetune_kit.data import rows_hash
 from finetune_kit.data_care import data_report
 from finetune_kit.encoding import find_special_tokens
@@ -28,7 +29,9 @@ from finetune_kit.prompt import Prompt
 from finetune_kit.proof import prove_prompts
 from finetune_kit.recipe import Recipe
 from finetune_kit.recorder import Recorder
+from finetune_kit.resume import interrupted_run, make_way, require_unchanged
 from finetune_kit.run import SPLITS, Run, write_text
+from finetune_kit.run_lock import locked
 from finetune_kit.splits import Splits
 from finetune_kit.truncation import Fitted, fit_rows
 
@@ -58,8 +61,9 @@ def train(
     data: "str | Path | pd.DataFrame | None" = None,
     name: str | None = None,
     view: View | None = None,
+    fresh: bool = False,
 ) -> Run:
-    """Fine-tune a base model on rows.
+    """Fine-tune a base model on rows, or go on with it where that was interrupted.
 
     What can be wrong with the recipe, the rows, the base model and the folder is found before a model is loaded,
     and leaves nothing behind.
@@ -69,20 +73,57 @@ def train(
         data: Rows, in the place of the recipe's; its limits do not apply to them.
         name: First part of the run's name; the recipe's `run.name` goes before it.
         view: Where progress is shown; nowhere without it.
+        fresh: Begin a new run also where one was interrupted; that one is left as it is.
 
     Returns:
         The run.
 
     Raises:
-        KitError: For a user's mistake.
+        KitError: For a user's mistake, and if what an interrupted run was made from has changed.
+        TrainingInterrupted: If Ctrl-C or SIGTERM stopped it; its state is saved.
     """
     view = view or View(quiet=True)
-    started = time.monotonic()
+    name = name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
     with view.stage("Looking at the rows"):
         report = data_report(recipe, data)
-    splits = report.splits
+    run = interrupted_run(recipe, name)
+    if run is not None and not fresh:
+        require_unchanged(run, recipe, report.splits, versions())
+    else:
+        make_way(recipe, run)
+        run = None
     if found := report.line():
         view.say(f"Data        {found}")
+    return _train(recipe, report.splits, report.manifest(), run or name, view)
+
+
+def resume(run: Run, view: View | None = None) -> Run:
+    """Go on with an interrupted run, on the rows that it keeps.
+
+    Args:
+        run: As `Run.open` gives it.
+        view: Where progress is shown; nowhere without it.
+
+    Returns:
+        The run, finished.
+
+    Raises:
+        KitError: If it is finished, another process works in it, or packages have changed since.
+        TrainingInterrupted: If Ctrl-C or SIGTERM stopped it; its state is saved.
+    """
+    manifest = run.manifest
+    if manifest.get("status") == "finished":
+        raise KitError(f"The run {run.path} is finished; score it with: {_program()} eval {run.path}")
+    if "rows" not in manifest or "versions" not in manifest:
+        raise KitError(f"The run {run.path} holds nothing to go on with; delete it, and train anew.")
+    splits = Splits(**{split: run.rows(split) for split in SPLITS})
+    require_unchanged(run, run.recipe, splits, versions())
+    return _train(run.recipe, splits, {}, run, view or View(quiet=True))
+
+
+def _train(recipe: Recipe, splits: Splits, found: dict[str, Any], run: Run | str, view: View) -> Run:
+    """Train in a run that there is, or in a new one of that name."""
+    started = time.monotonic()
     prompt = Prompt.of(recipe, [column for column in splits.train[0] if column != recipe.output_column])
     with view.stage("Looking for the base model"):
         base = resolve_base_model(recipe.base_model)
@@ -93,33 +134,48 @@ def train(
         view.say(f"{label:<12}{text}")
     for text in outlook.advice():
         view.say(text)
-    run = Run.create(recipe, name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
-    for split in SPLITS:
-        run.write_rows(split, getattr(splits, split))
-    run.ludwig_path.mkdir()
+    rows = {split: getattr(splits, split) for split in SPLITS}
     manifest = {
         "status": "training",
         "base_model": {"name": base.name, "title": base.title},
         "seed": recipe.run.seed,
-        "rows": {split: _describe_rows(getattr(splits, split)) for split in SPLITS},
-        **report.manifest(),
+        "rows": {split: _describe_rows(rows[split]) for split in SPLITS},
+        "versions": versions(),
+        **found,
         "forecast": _forecast(outlook),
     }
-    run.write_manifest(manifest)
-    try:
-        encoded.tokenizer.save_pretrained(run.adapter_path)
-        manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
-        manifest |= _fit(run, encoded, base, view)
-    except BaseException as error:
-        # A mistake that shows only when the model is loaded leaves nothing either.
-        if isinstance(error, KitError) and not (run.log_path.exists() and run.log_path.stat().st_size):
-            shutil.rmtree(run.path)
+    with ExitStack() as stack:
+        if isinstance(run, Run):
+            stack.enter_context(locked(run.path))
+            manifest = {**run.manifest, "status": "training"}
+            run.write_manifest(manifest)
         else:
-            run.write_manifest({**manifest, "status": "failed"})
-        raise
-    run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
-    run.make_latest()
+            run = stack.enter_context(Run.create(recipe, run, rows, manifest))
+        try:
+            encoded.tokenizer.save_pretrained(run.adapter_path)
+            manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
+            manifest |= _fit(run, encoded, base, view)
+            run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
+            run.make_latest()
+        except BaseException as error:
+            _end_early(run, manifest, error)
+            if isinstance(error, OSError):
+                how = Checkpoints(run.checkpoints_path).how_to_go_on()
+                raise KitError(f"Writing into {run.path} failed ({error.strerror or error}). {how}") from error
+            raise
     return run
+
+
+def _end_early(run: Run, manifest: dict[str, Any], error: BaseException) -> None:
+    """Leave a run that did not finish so that it can be gone on with, or not at all where there is nothing to."""
+    begun = run.log_path.exists() and run.log_path.stat().st_size
+    if isinstance(error, KitError) and not begun and not Checkpoints(run.checkpoints_path).files():
+        # A mistake that shows only when the model is loaded leaves nothing either.
+        shutil.rmtree(run.path)
+        return
+    status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    with suppress(OSError):  # on a full disk the manifest stays what it was, which says as much
+        run.write_manifest({**manifest, "status": status})
 
 
 def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -> Splits:
@@ -193,6 +249,7 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
         with view.stage("Loading the libraries"):
             from finetune_kit.devices import pick_device
             from finetune_kit.engine.fit import fit
+            from finetune_kit.engine.trainer import Safeguards
             from finetune_kit.loading import compute_dtype
 
         device = pick_device()
@@ -202,12 +259,17 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
         view.say(f"Rows        {rows.describe()}")
         for column, count in rows.special_tokens.items():
             view.say(f"Note        {count} row(s) spell a special token of the tokenizer in {column!r}; it stays text")
-        begun = time.monotonic()
         recorder = stack.enter_context(Recorder(run.log_path, view))
         train, validation = rows.train.examples, rows.validation.examples
         config = {**recipe.ludwig_config(dtype, len(train)), "base_model": base.path}
-        fitted = fit(config, train, validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget)
-        seconds = time.monotonic() - begun
+        safeguards = Safeguards(
+            Checkpoints(run.checkpoints_path, recipe.run.keep_last, recorder.on_notice),
+            Interval(recipe.run.checkpoint_every),
+            recipe.trainer.max_skipped_steps,
+        )
+        fitted = fit(
+            config, train, validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget, safeguards
+        )
         _save_adapter(run, fitted.model, base)
     _keep_ludwigs_config(run, base)
     plot_loss(run.train_log(), run.path / "loss.png")
@@ -222,12 +284,13 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
         "differences": [asdict(difference) for difference in fitted.differences],
         "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
         "validation": fitted.validation,
-        "optimizer_steps": recorder.steps,
+        "optimizer_steps": fitted.optimizer_steps,
+        "skipped_steps": [{"step": step, "rows": ids, "reason": reason} for step, ids, reason in fitted.skipped_steps],
+        "resumed_at_steps": recorder.resumed_at,
         "tokens": recorder.tokens,
-        "training_seconds": round(seconds, 1),
+        "training_seconds": round(fitted.seconds, 1),
         "tokens_per_second": round(recorder.tokens / recorder.busy, 1) if recorder.steps else 0.0,
         "peak_memory_bytes": peak_memory(device),
-        "versions": versions(),
     }
 
 
@@ -236,9 +299,14 @@ def _save_adapter(run: Run, model: Any, base: BaseModel) -> None:
     for config in model.peft_config.values():
         config.base_model_name_or_path = base.name
         config.inference_mode = True
-    model.save_pretrained(run.adapter_path)
+    partial = run.path / "adapter.partial"
+    model.save_pretrained(partial)
     # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
-    (run.adapter_path / "README.md").unlink(missing_ok=True)
+    (partial / "README.md").unlink(missing_ok=True)
+    # The config last: by it the adapter is known to be there.
+    for file in sorted(partial.iterdir(), key=lambda file: file.suffix == ".json"):
+        file.replace(run.adapter_path / file.name)
+    partial.rmdir()
 
 
 def _keep_ludwigs_config(run: Run, base: BaseModel) -> None:

@@ -1,12 +1,13 @@
 """Run Ludwig's training on encoded rows."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from ludwig.api import LudwigModel
@@ -18,32 +19,14 @@ from ludwig.trainers.registry import get_llm_trainers_registry
 
 from finetune_kit.asked_used import Difference, differences
 from finetune_kit.engine.dataset import ExampleDataset
+from finetune_kit.engine.listener import Listener
 from finetune_kit.engine.llm import KitLLM
 from finetune_kit.engine.rehearsal import Rehearsal
-from finetune_kit.engine.trainer import KitFineTuneTrainer, OptimizerStep
+from finetune_kit.engine.trainer import KitFineTuneTrainer, Safeguards
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import TokenBudget
-
-
-class Listener(Protocol):
-    """What wants to hear how the training goes."""
-
-    def on_notice(self, text: str) -> None:
-        """Something was settled that the user should know of."""
-
-    def on_rehearsal(self, rehearsal: Rehearsal) -> None:
-        """A step, an evaluation and a checkpoint were rehearsed."""
-
-    def on_start(self, optimizer_steps: int) -> None:
-        """Training begins; it will take this many steps of the optimiser."""
-
-    def on_step(self, step: OptimizerStep, epoch: int, learning_rate: float) -> None:
-        """A step of the optimiser is done."""
-
-    def on_validation(self, step: int, epoch: int, metrics: dict[str, float]) -> None:
-        """The validation rows were evaluated."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +45,12 @@ class Fitted:
     """What Ludwig was asked for and does otherwise."""
     rehearsal: Rehearsal
     """How the rehearsal went."""
+    optimizer_steps: int
+    """Steps that changed the weights, those before the run was gone on with among them."""
+    skipped_steps: list[tuple[int, list[str], str]]
+    """Number, rows and reason of each step that did not."""
+    seconds: float
+    """Of training, likewise."""
 
 
 def fit(
@@ -72,30 +61,42 @@ def fit(
     listener: Listener,
     seed: int,
     budget: TokenBudget,
+    safeguards: Safeguards,
     callbacks: Sequence[Callback] = (),
 ) -> Fitted:
-    """Fine-tune with Ludwig.
+    """Fine-tune with Ludwig, or go on with it where there is a checkpoint.
 
     Args:
         config: Ludwig's config; `base_model` is a path or a Hub id.
         train: The training rows.
         validation: The validation rows; may be empty.
-        folder: Where Ludwig puts its log, its TensorBoard files and its checkpoints; `config.yaml` in it is the
-            config as Ludwig rendered it.
+        folder: Where Ludwig puts its own files; `config.yaml` in it is the config as Ludwig rendered it. TensorBoard's
+            go beside it.
         listener: Hears of every step.
         seed: Of the adapter's start, the dropout and the order of the rows.
         budget: How many tokens may go through the model at once.
+        safeguards: Checkpoints, and what is done about faults.
         callbacks: More of Ludwig's callbacks.
 
     Returns:
         The model at its best validation loss.
 
     Raises:
-        KitError: If Ludwig refuses the config, or the loss is not finite.
+        KitError: If Ludwig refuses the config, or the run can't go on.
+        TrainingInterrupted: If it was asked to stop.
     """
     folder.mkdir(parents=True, exist_ok=True)
     relay = _Relay(listener)
-    with captured(folder / "ludwig.log"), _kit_classes(budget):
+    # Ludwig would put what it makes now beside what it made when the run was begun.
+    for leftover in folder.glob("ludwig_*"):
+        shutil.rmtree(leftover)
+    words = {
+        "budget": budget,
+        "safeguards": safeguards,
+        "listener": listener,
+        "tensorboard": folder.parent / "tensorboard",
+    }
+    with captured(folder / "ludwig.log"), _kit_classes(words):
         try:
             ludwig = LudwigModel(config, logging_level=logging.INFO, callbacks=[relay, *callbacks])
         except ConfigValidationError as error:
@@ -115,17 +116,27 @@ def fit(
             skip_save_processed_input=True,
             random_seed=seed,
         )
-    batches = "packed" if ludwig.model.packs else "padded"
-    return Fitted(ludwig.model.model, relay.validation, batches, relay.notices, found, relay.rehearsal)
+    trainer = relay.trainer
+    return Fitted(
+        model=ludwig.model.model,
+        validation=relay.validation,
+        batches="packed" if ludwig.model.packs else "padded",
+        notices=trainer.notices,
+        differences=found,
+        rehearsal=trainer.rehearsal,
+        optimizer_steps=trainer.optimizer_steps,
+        skipped_steps=trainer.skipped_steps,
+        seconds=trainer.seconds,
+    )
 
 
 @contextmanager
-def _kit_classes(budget: TokenBudget) -> Iterator[None]:
+def _kit_classes(words: dict[str, Any]) -> Iterator[None]:
     """Our classes in the places of Ludwig's, while the run lasts."""
     trainers = get_llm_trainers_registry()
     before = models.model_type_registry[MODEL_LLM], trainers["finetune"]
     models.model_type_registry[MODEL_LLM] = KitLLM
-    trainers["finetune"] = partial(KitFineTuneTrainer, budget=budget)
+    trainers["finetune"] = partial(KitFineTuneTrainer, **words)
     try:
         yield
     finally:
@@ -145,28 +156,28 @@ class _Relay(Callback):
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
-        self.reported = 0
         self.validation: dict[str, float] = {}
-        self.notices: list[str] = []
 
-    def on_epoch_start(self, trainer: Any, progress_tracker: Any, save_path: str) -> None:
-        if progress_tracker.steps == 0:
-            self.notices = trainer.notices
-            for notice in trainer.notices:
-                self.listener.on_notice(notice)
-            self.rehearsal = trainer.rehearsal
-            self.listener.on_rehearsal(trainer.rehearsal)
-            self.listener.on_start(trainer.epochs * trainer.steps_per_epoch)
+    def on_trainer_train_setup(self, trainer: Any, save_path: str, is_coordinator: bool) -> None:
+        self.trainer = trainer
 
     def on_batch_end(self, trainer: Any, progress_tracker: Any, save_path: str, sync_step: bool = True) -> None:
-        step = trainer.last_step
-        if step is not None and step.number > self.reported:
-            self.reported = step.number
-            self.listener.on_step(step, progress_tracker.epoch, progress_tracker.learning_rate)
+        if trainer.last_step is not None:
+            self.listener.on_step(trainer.last_step, progress_tracker.epoch, progress_tracker.learning_rate)
+        trainer.after_step(progress_tracker)
 
     def on_validation_end(self, trainer: Any, progress_tracker: Any, save_path: str) -> None:
+        metrics = self._evaluations(trainer, progress_tracker)[-1]
+        self.listener.on_validation(progress_tracker.steps, progress_tracker.epoch, metrics)
+
+    def on_trainer_train_teardown(
+        self, trainer: Any, progress_tracker: Any, save_path: str, is_coordinator: bool
+    ) -> None:
+        evaluations = self._evaluations(trainer, progress_tracker)
+        self.validation = min(evaluations, key=lambda metrics: metrics["loss"], default={})
+
+    def _evaluations(self, trainer: Any, progress_tracker: Any) -> list[dict[str, float]]:
+        """The metrics of each evaluation so far."""
         logged = progress_tracker.validation_metrics[trainer.model.output_name]
-        metrics = {name: values[-1].value for name, values in logged.items() if values}
-        if not self.validation or metrics["loss"] < self.validation["loss"]:
-            self.validation = metrics
-        self.listener.on_validation(self.reported, progress_tracker.epoch, metrics)
+        kept = {name: [one.value for one in values] for name, values in logged.items() if values}
+        return [dict(zip(kept, values, strict=True)) for values in zip(*kept.values(), strict=True)]

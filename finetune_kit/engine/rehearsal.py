@@ -2,17 +2,19 @@
 fails now. Nothing of it stays: weights, optimiser, random numbers and counts are put back.
 """
 
+import contextlib
 import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from finetune_kit.checkpoints import Checkpoints
 from finetune_kit.devices import release_memory
+from finetune_kit.engine.faults import NotFiniteError
 from finetune_kit.errors import KitError
 from finetune_kit.prompt import Example
 
@@ -50,17 +52,19 @@ def largest_batch(
     return batch
 
 
-def rehearse(trainer: Any, train: Sequence[Example], validation: Sequence[Example], folder: Path) -> Rehearsal:
+def rehearse(
+    trainer: Any, train: Sequence[Example], validation: Sequence[Example], checkpoints: Checkpoints
+) -> Rehearsal:
     """Do each thing once that a run does over and over.
 
     Args:
         trainer: The kit's trainer, ready to train.
         train: The training rows.
         validation: The validation rows; may be empty.
-        folder: Where checkpoints will go.
+        checkpoints: Where checkpoints will go.
 
     Raises:
-        KitError: If the memory or the disk is not enough, or the loss is not finite.
+        KitError: If the memory is not enough for a row, or the disk for a checkpoint, or the loss is not finite.
     """
     begun = time.monotonic()
     model = trainer.model
@@ -74,16 +78,15 @@ def rehearse(trainer: Any, train: Sequence[Example], validation: Sequence[Exampl
     trainer.dist_model.train()
     try:
         with torch.random.fork_rng(devices):
-            trainer.train_step(longest, None)
+            trainer.step(longest)
             if validation:
                 held_out = largest_batch(validation, trainer.budget.evaluation, model.batch_size_of)
                 trainer.evaluate_rows(held_out)
-            written = _write_checkpoint(model, trainer.optimizer, folder)
-    except torch.OutOfMemoryError:
+            written = _write_checkpoint(model, trainer.optimizer, checkpoints)
+    except NotFiniteError as error:
         raise KitError(
-            f"The memory is not enough for {len(longest)} rows of up to {tokens:,} tokens, the largest batch there is. "
-            "`finetune-kit check` says what makes it fit: trainer.max_tokens_per_batch first, then "
-            "trainer.enable_gradient_checkpointing."
+            f"T{str(error)[1:]}, before any training. Lower trainer.learning_rate, or look for what is odd in these "
+            "rows and in the base model."
         ) from None
     finally:
         model.load_state_dict(weights)
@@ -96,18 +99,21 @@ def rehearse(trainer: Any, train: Sequence[Example], validation: Sequence[Exampl
     return Rehearsal(time.monotonic() - begun, len(longest), tokens, written)
 
 
-def _write_checkpoint(model: Any, optimizer: Any, folder: Path) -> int:
+def _write_checkpoint(model: Any, optimizer: Any, checkpoints: Checkpoints) -> int:
     """Write one as large as the real ones will be, read it back, and take it away; returns its bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "rehearsal.partial"
+    path = checkpoints.folder / "rehearsal.partial"
     try:
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
+        checkpoints.folder.mkdir(parents=True, exist_ok=True)
+        torch.save({"weights": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
         torch.load(path, weights_only=True, map_location="cpu")
-        return path.stat().st_size
+        checkpoints.expected_bytes = path.stat().st_size
+        return checkpoints.expected_bytes
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise KitError(
-            f"A checkpoint can't be written into {folder} ({reason}); free the disk, or set run.folder to another one."
+            f"A checkpoint can't be written into {checkpoints.folder} ({reason}); free the disk, or set run.folder to "
+            "another one."
         ) from None
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

@@ -38,10 +38,10 @@ def prepared(tmp_path, rows, tokenizer_factory):
         recipe = Recipe.load("smollm2-135m", [*KEYS, f"run.folder={tmp_path}", "run.name=made", *overrides])
         tokenizer = tokenizer or tokenizer_factory()
         splits = {"train": rows[:30], "validation": rows[30:]}
-        run = Run.create(recipe, "made")
+        with Run.create(recipe, "made", {**splits, "test": []}, {}) as run:
+            pass
         fitted = {}
         for split, chosen in splits.items():
-            run.write_rows(split, chosen)
             fitted[split] = fit_rows(chosen, Prompt.of(recipe), tokenizer, 300, "output", how)
         tokenizer.save_pretrained(run.adapter_path)
         return run, fitted

@@ -45,13 +45,13 @@ def test_the_step_is_one_of_training(tmp_path, tiny_recipe, exercise_rows, monke
     from finetune_kit.engine.trainer import KitFineTuneTrainer
 
     modes: list[bool] = []
-    step = KitFineTuneTrainer.train_step
+    step = KitFineTuneTrainer.step
 
-    def watched(trainer, rows, *rest, **words):
+    def watched(trainer, rows):
         modes.append(all(layer.training for layer in trainer.model.model.modules()))
-        return step(trainer, rows, *rest, **words)
+        return step(trainer, rows)
 
-    monkeypatch.setattr(KitFineTuneTrainer, "train_step", watched)
+    monkeypatch.setattr(KitFineTuneTrainer, "step", watched)
     overrides = ["trainer.enable_gradient_checkpointing=true"]
     train(short(tiny_recipe, tmp_path, "modes", *overrides), pd.DataFrame(exercise_rows[:12]))
     assert len(modes) > 1 and all(modes)
