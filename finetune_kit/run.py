@@ -73,6 +73,8 @@ class Run:
             except OSError as error:
                 shutil.rmtree(partial, ignore_errors=True)
                 if path.exists():
+                    with locked(path):  # says so where a process works in it
+                        pass
                     raise KitError(f"{path} exists already; choose another run.name, or delete it.") from None
                 raise KitError(
                     f"{path} can't be written ({error.strerror}); set run.folder to another folder."

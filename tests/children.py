@@ -48,7 +48,7 @@ def start(asked: Asked, report: Path, moment: Moment | None = None, prepare: Pre
         moment: When it kills itself.
         prepare: Is called in the child before; a function of a module.
     """
-    child = _CONTEXT.Process(target=_train, args=(asked, report, moment, prepare))
+    child = _CONTEXT.Process(target=_train, args=(asked, report, moment, prepare), daemon=True)
     child.start()
     return child
 

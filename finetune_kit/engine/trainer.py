@@ -238,7 +238,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
                 mine = {
                     name: value for name, value in words.items() if name in _EVALUATION.parameters and name != "self"
                 }
-                stop, broken = self._eval_and_checkpoint(loss=loss, all_losses={}, **mine)
+                stop, broken = self._eval_and_checkpoint(loss=loss, all_losses={self.model.output_name: loss}, **mine)
                 if stop or broken or progress_tracker.steps >= self.total_steps:
                     return stop, broken
             elif 0 < words["early_stopping_steps"] <= progress_tracker.last_improvement_steps:

@@ -1,6 +1,8 @@
 """Everything that the next step of a run depends on, as a checkpoint holds it."""
 
 import json
+from collections import defaultdict
+from functools import partial
 from typing import Any
 
 from ludwig.utils.trainer_utils import ProgressTracker, TrainerMetric
@@ -51,10 +53,13 @@ def training_state(trainer: Any, tracker: ProgressTracker, batcher: Any, evaluat
 def tracker_of(state: dict[str, Any]) -> ProgressTracker:
     """Ludwig's account of the run as it was."""
     tracked = json.loads(state["tracker"])
-    for metrics in (tracked[kind] for kind in _METRICS):
-        for by_metric in metrics.values():
+    for kind in _METRICS:
+        # As Ludwig makes them: it looks for metrics that are not there yet.
+        metrics: dict[str, Any] = defaultdict(partial(defaultdict, list))
+        for feature, by_metric in tracked[kind].items():
             for name, values in by_metric.items():
-                by_metric[name] = [TrainerMetric(*value) for value in values]
+                metrics[feature][name] = [TrainerMetric(*value) for value in values]
+        tracked[kind] = metrics
     return ProgressTracker(**tracked)
 
 
