@@ -37,7 +37,8 @@ nox.options.error_on_external_run = False
 def train(session: nox.Session) -> None:
     """Fine-tune: `nox -s train -- [RECIPE] [key=value ...]`; the embedded default without arguments."""
     kit = environment(session)
-    session.run(kit("finetune-kit"), "train", *session.posargs)
+    # On Ctrl-C the run finishes its step and saves: it is waited for, however long that takes.
+    session.run(kit("finetune-kit"), "train", *session.posargs, interrupt_timeout=None)
 
 
 @nox.session(name="eval")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-NOISY = ("finetune_kit.engine", "ludwig", "transformers", "peft", "torchao", "datasets")
+NOISY = ("finetune_kit.engine", "ludwig", "transformers", "peft", "torchao", "datasets", "bitsandbytes")
 
 
 @contextmanager

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from finetune_kit.checkpoints import Checkpoints
 from finetune_kit.data import rows_hash
 from finetune_kit.errors import KitError
@@ -81,7 +79,7 @@ def require_unchanged(run: Run, recipe: Recipe, splits: Splits, versions: Mappin
 
 
 def recipe_changes(before: Recipe, now: Recipe) -> dict[str, tuple[str, str]]:
-    """The keys that differ between two recipes, each with both values, as in YAML.
+    """The keys that differ between two recipes, each with both values, as they can be typed.
 
     Example:
         >>> one = Recipe.load("smollm2-135m")
@@ -91,7 +89,11 @@ def recipe_changes(before: Recipe, now: Recipe) -> dict[str, tuple[str, str]]:
     both = [_leaves(recipe.model_dump(mode="json")) for recipe in (before, now)]
     keys = dict.fromkeys([*both[0], *both[1]])
     values = {key: (both[0].get(key), both[1].get(key)) for key in keys}
-    return {key: (_as_yaml(one), _as_yaml(other)) for key, (one, other) in values.items() if one != other}
+    return {
+        key: (json.dumps(one, ensure_ascii=False), json.dumps(other, ensure_ascii=False))
+        for key, (one, other) in values.items()
+        if one != other
+    }
 
 
 def abandon(run: Run) -> None:
@@ -131,9 +133,3 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, Mapping) and value and key != "columns"
         leaves |= _leaves(value, f"{prefix}{key}.") if nested else {prefix + key: value}
     return leaves
-
-
-def _as_yaml(value: Any) -> str:
-    return (
-        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("\n...\n").strip()
-    )

@@ -5,6 +5,7 @@ When one of these fails, the fault is mended upstream, and the workaround that t
 """
 
 import math
+import tempfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,6 +247,18 @@ def test_an_interrupted_run_ends_as_if_it_were_finished(stock_run: StockRun) -> 
     """
     stock_run.trainer.set_steps_to_1_or_quit(2, None)
     assert stock_run.trainer.total_steps == 1
+
+
+def test_a_run_that_is_gone_on_with_begins_its_epoch_and_random_numbers_anew(stock_run: StockRun) -> None:
+    """A checkpoint holds neither random numbers nor the place in the rows, so that a run that is gone on with is another.
+
+    Mended by `finetune_kit.engine.training_state.training_state`: all that the next step depends on is kept.
+    """
+    handle = stock_run.trainer.create_checkpoint_handle()
+    with tempfile.TemporaryDirectory() as folder:
+        handle.save(f"{folder}/latest.ckpt", 1)
+        state = torch.load(f"{folder}/latest.ckpt", weights_only=True)
+    assert set(state) == {"global_step", "optim_state", "scheduler_state"}
 
 
 def test_a_last_batch_of_one_row_is_dropped() -> None:
