@@ -186,7 +186,7 @@ def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> No
     rows = {"train": [{"instruction": "a", "output": "b"}], "validation": [], "test": []}
     monkeypatch.setattr(Run, "write_manifest", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with (
-        pytest.raises(KitError, match="mine can't be written .No space left on device."),
+        pytest.raises(KitError, match=r"mine can't be written \(No space left on device\)"),
         Run.create(recipe, "", rows, {}),
     ):
         pass

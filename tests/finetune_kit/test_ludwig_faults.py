@@ -250,7 +250,7 @@ def test_an_interrupted_run_ends_as_if_it_were_finished(stock_run: StockRun) -> 
 
 
 def test_a_run_that_is_gone_on_with_begins_its_epoch_and_random_numbers_anew(stock_run: StockRun) -> None:
-    """A checkpoint holds neither random numbers nor the place in the rows, so that a run that is gone on with is another.
+    """A checkpoint holds neither random numbers nor the place in the rows, and a run that is gone on with is another.
 
     Mended by `finetune_kit.engine.training_state.training_state`: all that the next step depends on is kept.
     """
