@@ -1,5 +1,6 @@
 """Loading a base model and its tokenizer: one place for the quantisation, the dtype and the attention."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -53,14 +54,18 @@ def load_model(path: str, quantization: Quantization | None, device: Device) -> 
 
 
 def import_bitsandbytes() -> None:
-    """Import bitsandbytes in a second, where it would take seven.
+    """Import bitsandbytes in a second, where it would take seven, and in silence.
 
     Version 0.50.2 hands some functions to `torch.compile` when it is imported, which imports torch's whole compiler.
-    They are for 8-bit optimisers without a GPU, which the kit refuses; here they stay as they are written.
+    They are for 8-bit optimisers without a GPU, which the kit refuses; here they stay as they are written. On a CPU
+    with AVX512-BF16 it also warns that it has no kernel for a layout that `_keep_4_bit_layout` turns off.
     """
     import torch
 
-    with patch.object(torch, "compile", lambda function=None, **_: function or (lambda one: one)):
+    with (
+        patch.object(torch, "compile", lambda function=None, **_: function or (lambda one: one)),
+        patch.object(logging.getLogger("bitsandbytes.backends.cpu.ops"), "disabled", True),
+    ):
         import bitsandbytes  # noqa: F401
 
 

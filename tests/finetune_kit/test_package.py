@@ -39,19 +39,27 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+AVX512_BF16 = """
+import ctypes
+real = ctypes.CDLL.__getattr__
+ctypes.CDLL.__getattr__ = lambda self, name: (lambda: True) if name == "has_avx512bf16_cpu" else real(self, name)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("line", "compiler"),
+    ("line", "alone"),
     [
         ("import bitsandbytes", True),
         ("from finetune_kit.loading import import_bitsandbytes; import_bitsandbytes()", False),
     ],
 )
-def test_bitsandbytes_alone_imports_the_compiler(line: str, compiler: bool) -> None:
-    """Once the first is False, `import_bitsandbytes` can go."""
-    script = f"{line}; import sys; print('torch._inductor' in sys.modules)"
+def test_bitsandbytes_alone_imports_the_compiler_and_warns(line: str, alone: bool) -> None:
+    """Once `alone` no longer does either, `import_bitsandbytes` can go."""
+    script = f"{AVX512_BF16}{line}; import sys; print('torch._inductor' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] == str(compiler)
+    assert done.stdout.split()[-1] == str(alone)
+    assert ("gemm_4bit_forward" in done.stderr) == alone
 
 
 def test_an_older_python_is_told_so(monkeypatch, capsys) -> None:
