@@ -12,25 +12,29 @@ if TYPE_CHECKING:
     from finetune_kit.base_models import resolve_base_model
     from finetune_kit.checking import check
     from finetune_kit.data import load_rows
-    from finetune_kit.errors import KitError
+    from finetune_kit.errors import KitError, TrainingInterrupted
+    from finetune_kit.exporting import export
     from finetune_kit.generation import generate, predict
     from finetune_kit.prompt import Prompt
     from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
     from finetune_kit.splits import split_rows
     from finetune_kit.tokens import token_lengths
-    from finetune_kit.training import train
+    from finetune_kit.training import resume, train
 
 _HOMES = {
     "KitError": "errors",
     "Prompt": "prompt",
     "Recipe": "recipe",
     "Run": "run",
+    "TrainingInterrupted": "errors",
     "check": "checking",
+    "export": "exporting",
     "generate": "generation",
     "load_rows": "data",
     "predict": "generation",
     "resolve_base_model": "base_models",
+    "resume": "training",
     "split_rows": "splits",
     "token_lengths": "tokens",
     "train": "training",
@@ -41,12 +45,15 @@ __all__ = [
     "Prompt",
     "Recipe",
     "Run",
+    "TrainingInterrupted",
     "__version__",
     "check",
+    "export",
     "generate",
     "load_rows",
     "predict",
     "resolve_base_model",
+    "resume",
     "split_rows",
     "token_lengths",
     "train",

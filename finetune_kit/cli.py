@@ -262,6 +262,63 @@ def _token_report(recipe: "Recipe") -> "TokenReport":
 
 
 @app.command()
+def export(
+    run: RunArgument = "runs/latest",
+    merge: Annotated[
+        bool, typer.Option("--merge", help="The whole model with the adapter in it, and not the adapter alone.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="The folder; RUN/export/... without it.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of merged weights: bfloat16, float16 or float32; 16 bits without it.")
+    ] = None,
+    onto: Annotated[
+        str | None,
+        typer.Option(
+            help="Merge into the weights as they were 'trained' on, after 4 bits, or into the 'original' ones."
+        ),
+    ] = None,
+    prove: Annotated[int, typer.Option(metavar="N", help="Compare the merged model with the adapter on N rows.")] = 8,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder that is there.")] = False,
+    push: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="To the Hub; says what it would do, unless --yes is given.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Really push.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make the Hub's repository one that all can read.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write a run's adapter, or the merged model, for other tools, and prove that the merge says the same."""
+    from finetune_kit import exporting
+    from finetune_kit.export import hub
+    from finetune_kit.progress import View
+    from finetune_kit.run import Run
+
+    with _mistakes(debug):
+        opened, view = Run.load(run), View()
+        with _quiet(opened):
+            done = exporting.export(opened, output, merge, dtype, onto, prove, force, view)
+        view.say(f"Wrote {done.folder}")
+        if done.same_prompts and done.same_prompts[0] < done.same_prompts[1]:
+            same, rows = done.same_prompts
+            view.say(f"Note        {rows - same} of {rows} rows spell a special token, which is text only in training")
+        if merge and not done.proof:
+            view.say("Note        the merged model was not compared with the adapter")
+        if merge:
+            view.say("\nFor llama.cpp:")
+            for command in exporting.gguf_commands(done.folder):
+                typer.echo(command)
+        if push is not None:
+            files = hub.files_to_push(done.folder)
+            size = sum(path.stat().st_size for path in files)
+            view.say(f"\n{len(files)} files, {size / 1e6:.1f} MB, to {push} on the Hub:")
+            for path in files:
+                view.say(f"  {path.relative_to(done.folder)}  {path.stat().st_size / 1e6:.1f} MB")
+            if yes:
+                view.say(f"Pushed to {hub.push(done.folder, push, private=not public)}")
+            else:
+                view.say("Nothing was sent. --yes sends it, with the token of HF_TOKEN or of `hf auth login`.")
+
+
+@app.command()
 def recipes(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a recipe, for editors.")] = False,
 ) -> None:

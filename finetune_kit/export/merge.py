@@ -1,0 +1,200 @@
+"""The adapter merged into its base model, a tensor at a time, on the CPU."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune_kit.devices import give_back_large_blocks
+from finetune_kit.errors import KitError
+from finetune_kit.export.weights import ShardWriter, Stored, Weights
+from finetune_kit.recipe import Quantization
+
+if TYPE_CHECKING:
+    import torch
+
+_PREFIX = "base_model.model."
+_LARGEST_SHARD = 512 * 10**6
+_WORKING_COPIES = 4
+"""Of the largest matrix in float32: as it was read, what its quantisation makes of it, the product, and the sum."""
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """What a merge will take."""
+
+    bytes: int
+    """Of the merged weights."""
+    largest_matrix: int
+    """Bytes in float32 of the largest that the adapter or the quantisation changes."""
+    largest_tensor: int
+    """Bytes of the largest of all, as it is stored."""
+    shard_bytes: int
+    """Of a file, at most."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """The bound on what a merge holds at once, beside Python and its libraries: a shard and its copy while it is
+        written, a tensor as it was read, and the working copies of a matrix."""
+        return 2 * self.shard_bytes + self.largest_tensor + _WORKING_COPIES * self.largest_matrix
+
+
+def plan_merge(stored: dict[str, Stored], changed: set[str], item_bytes: int) -> MergePlan:
+    """What a merge will take, from the shapes alone.
+
+    Args:
+        stored: The tensors of the base model, by name.
+        changed: Names of those that the adapter or the quantisation changes.
+        item_bytes: Bytes of a merged number.
+    """
+    sizes = {name: one.elements * item_bytes for name, one in stored.items()}
+    total = sum(sizes.values())
+    shard = min(_LARGEST_SHARD, total // 8)
+    return MergePlan(
+        bytes=total,
+        largest_matrix=max((4 * stored[name].elements for name in changed), default=0),
+        largest_tensor=max(4 * one.elements for one in stored.values()),
+        shard_bytes=max(shard, *sizes.values()),
+    )
+
+
+class Adapter:
+    """A LoRA adapter, plain PEFT files.
+
+    Args:
+        folder: Holds `adapter_config.json` and `adapter_model.safetensors`.
+
+    Raises:
+        KitError: If it has what can't be merged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from peft import PeftConfig
+        from safetensors.torch import load_file
+
+        self.config: Any = PeftConfig.from_pretrained(str(folder))
+        if self.config.fan_in_fan_out:
+            raise KitError(
+                f"The adapter {folder} is of transposed layers (fan_in_fan_out), which can't be merged here."
+            )
+        self._tensors = load_file(folder / "adapter_model.safetensors")
+        names = {name.removeprefix(_PREFIX).rsplit(".lora_", 1)[0] for name in self._tensors}
+        self.modules = {f"{name}.weight": name for name in names}
+        """The base model's tensors that it changes, and the names of their layers."""
+
+    def merged(self, tensor: str, weight: "torch.Tensor") -> "torch.Tensor":
+        """A weight with the adapter in it.
+
+        Args:
+            tensor: Its name.
+            weight: (out, in), float32.
+
+        Returns:
+            (out, in), float32.
+        """
+        import torch
+
+        module = self.modules[tensor]
+        down, up = (self._tensors[f"{_PREFIX}{module}.lora_{one}.weight"].float() for one in "AB")
+        rank = down.shape[0]
+        scale = self.config.lora_alpha / (rank**0.5 if self.config.use_rslora else rank)
+        merged = torch.addmm(weight, up, down, alpha=scale)
+        magnitude = self._tensors.get(f"{_PREFIX}{module}.lora_magnitude_vector")
+        if magnitude is not None:  # DoRA: the length of each row is trained apart from its direction
+            merged *= (magnitude.float() / torch.linalg.vector_norm(merged, dim=1)).unsqueeze(1)
+        return merged
+
+
+def merge(
+    base: Path,
+    adapter: Path,
+    output: Path,
+    dtype: str,
+    quantization: Quantization | None = None,
+    through: str | None = None,
+    on_tensor: Callable[[], None] = lambda: None,
+) -> MergePlan:
+    """Merge an adapter into a base model.
+
+    Args:
+        base: The base model's folder.
+        adapter: The adapter's.
+        output: Where the merged weights go; it is there, and empty.
+        dtype: Of the merged weights: `bfloat16`, `float16` or `float32`.
+        quantization: Merge into what these 4 bits make of the weights, and not into the weights themselves.
+        through: What the training had all weights in, and quantised them from; they are rounded to it first.
+        on_tensor: Called after each.
+
+    Returns:
+        What it took at most.
+
+    Raises:
+        KitError: If the two do not belong together, or there is no room.
+    """
+    import torch
+
+    give_back_large_blocks()
+    weights, lora = Weights(base), Adapter(adapter)
+    quantized = quantized_names(base, weights) if quantization is not None else set()
+    missing = sorted(set(lora.modules) - set(weights.stored))
+    if missing:
+        raise KitError(f"The adapter changes {missing[0]}, and the base model {base} has no such tensor.")
+    plan = plan_merge(weights.stored, {*lora.modules, *quantized}, getattr(torch, dtype).itemsize)
+    free = shutil.disk_usage(output).free
+    if free < 1.02 * plan.bytes:
+        raise KitError(
+            f"The merged model takes {plan.bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {output.parent}; "
+            "free the disk, or name another folder with --output."
+        )
+    writer = ShardWriter(output, plan.shard_bytes)
+    for name, stored in weights.each():
+        tensor = stored
+        if tensor.is_floating_point():
+            tensor = tensor.to(getattr(torch, through)) if through else tensor
+            if quantization is not None and name in quantized:
+                tensor = _through_4_bits(tensor, quantization)
+            if name in lora.modules:
+                tensor = lora.merged(name, tensor.float())
+            tensor = tensor.to(getattr(torch, dtype))
+        writer.add(name, tensor)
+        on_tensor()
+    writer.close()
+    return plan
+
+
+def quantized_names(base: Path, weights: Weights) -> set[str]:
+    """Names of the tensors that bitsandbytes quantises when the model is loaded: the linear layers but for the head."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    head = model.get_output_embeddings()
+    linear = {name for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and layer is not head}
+    return {f"{name}.weight" for name in linear} & set(weights.stored)
+
+
+def _through_4_bits(weight: "torch.Tensor", quantization: Quantization) -> "torch.Tensor":
+    """What 4 bits make of a weight, as the model that was trained had it."""
+    from bitsandbytes import functional
+
+    quantized, state = functional.quantize_4bit(
+        weight.contiguous(),
+        blocksize=64,
+        compress_statistics=quantization.bnb_4bit_use_double_quant,
+        quant_type=quantization.bnb_4bit_quant_type,
+    )
+    restored: torch.Tensor = functional.dequantize_4bit(quantized, state)
+    return restored
+
+
+def write_config(base: Path, output: Path, dtype: str) -> None:
+    """The base model's config, of merged weights in another dtype."""
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    for key in ("quantization_config", "torch_dtype"):
+        config.pop(key, None)
+    config["dtype"] = dtype
+    (output / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

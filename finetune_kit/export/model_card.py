@@ -1,0 +1,109 @@
+"""The model card: what the model was made from and how well it does, for whoever finds it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from finetune_kit.base_models import EMBEDDED
+from finetune_kit.run import Run
+
+EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+EMBEDDED_LICENCE = "apache-2.0"
+
+_TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
+
+
+def licence_of(base_model: str, folder: Path) -> str | None:
+    """The licence of a base model as its own card names it; None where that is not known.
+
+    Args:
+        base_model: Its name in the recipe.
+        folder: Its files.
+    """
+    if base_model == EMBEDDED:
+        return EMBEDDED_LICENCE
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        header = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
+        licence = yaml.safe_load(header[1]).get("license") if header else None
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return None
+    return licence if isinstance(licence, str) else None
+
+
+def model_card(run: Run, base_folder: Path, merged: bool, proof: str | None = None) -> str:
+    """The text of a README.md with the header that the Hub reads.
+
+    Args:
+        run: A finished run.
+        base_folder: The base model's files.
+        merged: Whether the card is of the whole model, and not of the adapter.
+        proof: What was found of the merge, in words.
+    """
+    recipe, manifest = run.recipe, run.manifest
+    licence = licence_of(recipe.base_model, base_folder)
+    base_id = EMBEDDED_ID if recipe.base_model == EMBEDDED else recipe.base_model
+    is_id = re.fullmatch(r"[\w.-]+/[\w.-]+", base_id) is not None
+    header: dict[str, Any] = {
+        **({"base_model": base_id, "base_model_relation": "finetune" if merged else "adapter"} if is_id else {}),
+        "library_name": "transformers" if merged else "peft",
+        "pipeline_tag": "text-generation",
+        "license": licence or "other",
+        **({} if licence else {"license_name": "unknown", "license_link": "see the base model"}),
+        "tags": ["code", "lora", "finetune-kit"],
+    }
+    quantization = recipe.quantization
+    settings = {
+        "base_model": recipe.base_model,
+        "adapter": f"{'DoRA' if recipe.adapter.use_dora else 'LoRA'}, r {recipe.adapter.r}",
+        "quantization": f"{quantization.bits} bits in training" if quantization else "none",
+        "trainer.epochs": recipe.trainer.epochs,
+        "trainer.learning_rate": recipe.trainer.learning_rate,
+        "rows of a step": recipe.trainer.batch_size * recipe.trainer.gradient_accumulation_steps,
+        "steps": manifest.get("optimizer_steps"),
+        "run.seed": recipe.run.seed,
+    }
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True),
+        title=run.path.name,
+        run=run.path.name,
+        base_title=manifest["base_model"]["title"],
+        merged=merged,
+        own_chat=recipe.prompt.chat_template,
+        template=recipe.prompt.template,
+        columns=_columns(run),
+        stop_strings=recipe.generation.stop_strings,
+        source=f"`{recipe.data.source}`" if recipe.data else "rows that a script gave",
+        rows=manifest["rows"],
+        settings=settings,
+        proof=proof,
+        versions=manifest["versions"],
+        **_scores(run),
+    )
+
+
+def _columns(run: Run) -> list[str]:
+    from finetune_kit.prompt import Prompt
+
+    return Prompt.of(run.recipe).columns
+
+
+def _scores(run: Run) -> dict[str, Any]:
+    """What `eval/summary.json` says, if there is one."""
+    try:
+        summary = json.loads((run.path / "eval" / "summary.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"scores": [], "verdict": "", "scored_rows": 0}
+    scores = []
+    for name, found in summary["metrics"].items():
+        low, high = found["interval"] or (None, None)
+        interval = f" [{low:+.3f}, {high:+.3f}]" if low is not None else ""
+        difference = f"{found['difference']:+.3f}{interval}" + (f", {found['word']}" if found["word"] else "")
+        base = "" if found["base"] is None else f"{found['base']:.3f}"
+        scores.append({"name": name, "base": base, "tuned": f"{found['tuned']:.3f}", "difference": difference})
+    return {"scores": scores, "verdict": summary["verdict"]["sentence"], "scored_rows": summary["rows"]}
