@@ -278,6 +278,9 @@ def export(
         ),
     ] = None,
     prove: Annotated[int, typer.Option(metavar="N", help="Compare the merged model with the adapter on N rows.")] = 8,
+    evaluates: Annotated[
+        bool, typer.Option("--eval", help="Let the merged model answer the test rows, too, and score it.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder that is there.")] = False,
     push: Annotated[
         str | None, typer.Option(metavar="ORG/NAME", help="To the Hub; says what it would do, unless --yes is given.")
@@ -293,6 +296,8 @@ def export(
     from finetune_kit.run import Run
 
     with _mistakes(debug):
+        if evaluates and not merge:
+            raise KitError("--eval scores a merged model, and needs --merge; of an adapter, `finetune-kit eval` does.")
         opened, view = Run.load(run), View()
         with _quiet(opened):
             done = exporting.export(opened, output, merge, dtype, onto, prove, force, view)
@@ -300,9 +305,9 @@ def export(
         if done.same_prompts and done.same_prompts[0] < done.same_prompts[1]:
             same, rows = done.same_prompts
             view.say(f"Note        {rows - same} of {rows} rows spell a special token, which is text only in training")
-        if merge and not done.proof:
+        if done.merged and not done.merged.proof:
             view.say("Note        the merged model was not compared with the adapter")
-        if merge:
+        if done.merged:
             view.say("\nFor llama.cpp:")
             for command in exporting.gguf_commands(done.folder):
                 typer.echo(command)
@@ -316,6 +321,13 @@ def export(
                 view.say(f"Pushed to {hub.push(done.folder, push, private=not public)}")
             else:
                 view.say("Nothing was sent. --yes sends it, with the token of HF_TOKEN or of `hf auth login`.")
+        if evaluates:
+            from evals.__main__ import main as score
+            from finetune_kit.export.merged_answers import answer_test_rows
+
+            with _quiet(opened):
+                answered = answer_test_rows(opened, done.folder, view)
+            score(answered)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from finetune_kit.data import Row
 from finetune_kit.errors import KitError
 from finetune_kit.export.chat_template import chat_template, messages
 from finetune_kit.export.model_card import model_card
+from finetune_kit.export.weights import DTYPES, Weights
 from finetune_kit.progress import View
 from finetune_kit.prompt import Prompt
 from finetune_kit.run import Run, write_text
@@ -21,9 +22,19 @@ if TYPE_CHECKING:
     from finetune_kit.export.merge import MergePlan
     from finetune_kit.export.merge_proof import MergeProof
 
-DTYPES = ("bfloat16", "float16", "float32")
 ONTO = ("trained", "original")
-_NAMES = {"F16": "float16", "BF16": "bfloat16"}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Merged weights."""
+
+    dtype: str
+    onto: str
+    """What was merged into: the weights as they were `trained` on, or the `original` ones."""
+    plan: "MergePlan"
+    proof: "MergeProof | None"
+    """None where none was asked for, or the run has no rows."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +42,8 @@ class Exported:
     """What was written."""
 
     folder: Path
-    dtype: str | None = None
-    """Of merged weights."""
-    onto: str | None = None
-    """What was merged into: the weights as they were `trained` on, or the `original` ones."""
-    plan: "MergePlan | None" = None
-    proof: "MergeProof | None" = None
+    merged: Merged | None = None
+    """None where it is the adapter alone."""
     same_prompts: tuple[int, int] | None = None
     """How many rows the chat template gives the training's token ids, of how many; None where it is the tokenizer's."""
 
@@ -87,15 +94,15 @@ def export(
         if not prompt.chat_template:
             tokenizer.chat_template = chat_template(prompt, tokenizer)
             same = _same_prompts(prompt, tokenizer, run.rows("test") or run.rows("train"))
-        tokenizer.save_pretrained(partial)
-        done = Exported(output, same_prompts=same)
+        _save(tokenizer, partial)
+        merged = None
         if merge:
-            done = _merge(run, base, partial, output, dtype, onto, prove, same, view)
+            merged = _merge(run, base, partial, dtype, onto, prove, view)
             _write_generation_config(run, prompt, tokenizer, base, partial)
         else:
             for name in ("adapter_config.json", "adapter_model.safetensors"):
                 shutil.copyfile(run.adapter_path / name, partial / name)
-        told = str(done.proof) if done.proof else None
+        told = str(merged.proof) if merged and merged.proof else None
         write_text(partial / "README.md", model_card(run, base, merge, told))
         if output.exists():
             shutil.rmtree(output)
@@ -106,7 +113,7 @@ def export(
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return done
+    return Exported(output, merged, same)
 
 
 def gguf_commands(folder: Path) -> list[str]:
@@ -143,24 +150,28 @@ def _tokenizer(run: Run) -> Any:
     return load_tokenizer(str(run.adapter_path))
 
 
+def _save(tokenizer: Any, folder: Path) -> None:
+    try:
+        tokenizer.save_pretrained(folder)
+    except Exception as error:  # tokenizers has no kind of its own for a full disk.
+        raise OSError(str(error)) from error
+
+
 def _merge(
     run: Run,
     base: Path,
     partial: Path,
-    output: Path,
     dtype: str | None,
     onto: str | None,
     prove: int,
-    same: tuple[int, int] | None,
     view: View,
-) -> Exported:
+) -> Merged:
     with view.stage("Loading the libraries"):
         from finetune_kit.export.merge import merge, write_config
         from finetune_kit.export.merge_proof import prove_merge
-        from finetune_kit.export.weights import Weights
 
     weights = Weights(base)
-    dtype = dtype or _NAMES.get(weights.dtype, "bfloat16")
+    dtype = dtype or ("float16" if weights.dtype == "F16" else "bfloat16")
     quantization = run.recipe.quantization
     onto = onto or ("original" if quantization and quantization.bits == 8 else "trained")
     if onto == "trained" and quantization and quantization.bits == 8:
@@ -177,7 +188,7 @@ def _merge(
         f"Merged      {plan.bytes / 1e9:.2f} GB in {dtype}, holding at most {plan.peak_bytes / 1e9:.2f} GB at once"
     )
     proof = None
-    rows = (run.rows("test") or run.rows("train"))[:prove]
+    rows = [row for split in ("test", "validation", "train") for row in run.rows(split)][:prove]
     if rows:
         prompt, tokenizer = Prompt.of(run.recipe), _tokenizer(run)
         examples = prompt.encode_examples(rows, tokenizer, run.recipe.output_column)
@@ -197,7 +208,7 @@ def _merge(
             raise KitError(f"The merged model is not what its adapter is: {proof}. Nothing is kept.")
         view.say(f"Proved      {proof}")
         write_text(partial / "merge_proof.json", json.dumps(asdict(proof), indent=2) + "\n")
-    return Exported(output, dtype, onto, plan, proof, same)
+    return Merged(dtype, onto, plan, proof)
 
 
 def _same_prompts(prompt: Prompt, tokenizer: Any, rows: Sequence[Row], most: int = 64) -> tuple[int, int]:

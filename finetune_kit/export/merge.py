@@ -2,62 +2,55 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.devices import give_back_large_blocks
 from finetune_kit.errors import KitError
-from finetune_kit.export.weights import ShardWriter, Stored, Weights
+from finetune_kit.export.weights import DTYPES, ShardWriter, Stored, Weights
 from finetune_kit.recipe import Quantization
 
 if TYPE_CHECKING:
     import torch
 
 _PREFIX = "base_model.model."
-_LARGEST_SHARD = 512 * 10**6
 _WORKING_COPIES = 4
-"""Of the largest matrix in float32: as it was read, what its quantisation makes of it, the product, and the sum."""
+"""Of a matrix in float32: what its quantisation makes of it, the adapter's product, the sum, and one to spare."""
 
 
 @dataclass(frozen=True)
 class MergePlan:
     """What a merge will take."""
 
-    bytes: int
-    """Of the merged weights."""
-    largest_matrix: int
-    """Bytes in float32 of the largest that the adapter or the quantisation changes."""
-    largest_tensor: int
-    """Bytes of the largest of all, as it is stored."""
-    shard_bytes: int
-    """Of a file, at most."""
+    tensors: Sequence[Stored]
+    """The merged ones."""
+    peak_bytes: int
+    """The bound on what is held at once, beside Python, its libraries and the adapter: of one tensor what was read, the
+    working copies, and what is written."""
 
     @property
-    def peak_bytes(self) -> int:
-        """The bound on what a merge holds at once, beside Python and its libraries: a shard and its copy while it is
-        written, a tensor as it was read, and the working copies of a matrix."""
-        return 2 * self.shard_bytes + self.largest_tensor + _WORKING_COPIES * self.largest_matrix
+    def bytes(self) -> int:
+        """Of the merged weights."""
+        return sum(one.nbytes for one in self.tensors)
 
 
-def plan_merge(stored: dict[str, Stored], changed: set[str], item_bytes: int) -> MergePlan:
+def plan_merge(stored: Iterable[Stored], changed: Collection[str], dtype: str) -> MergePlan:
     """What a merge will take, from the shapes alone.
 
     Args:
-        stored: The tensors of the base model, by name.
+        stored: The tensors of the base model.
         changed: Names of those that the adapter or the quantisation changes.
-        item_bytes: Bytes of a merged number.
+        dtype: Of the merged weights.
     """
-    sizes = {name: one.elements * item_bytes for name, one in stored.items()}
-    total = sum(sizes.values())
-    shard = min(_LARGEST_SHARD, total // 8)
-    return MergePlan(
-        bytes=total,
-        largest_matrix=max((4 * stored[name].elements for name in changed), default=0),
-        largest_tensor=max(4 * one.elements for one in stored.values()),
-        shard_bytes=max(shard, *sizes.values()),
-    )
+    tensors, peak = [], 0
+    for one in stored:
+        merged = replace(one, dtype=DTYPES[dtype]) if one.is_floating else one
+        tensors.append(merged)
+        copies = _WORKING_COPIES if one.name in changed else 1
+        peak = max(peak, one.nbytes + 4 * one.elements * copies + merged.nbytes)
+    return MergePlan(tensors, peak)
 
 
 class Adapter:
@@ -128,7 +121,7 @@ def merge(
         on_tensor: Called after each.
 
     Returns:
-        What it took at most.
+        What it took.
 
     Raises:
         KitError: If the two do not belong together, or there is no room.
@@ -141,26 +134,32 @@ def merge(
     missing = sorted(set(lora.modules) - set(weights.stored))
     if missing:
         raise KitError(f"The adapter changes {missing[0]}, and the base model {base} has no such tensor.")
-    plan = plan_merge(weights.stored, {*lora.modules, *quantized}, getattr(torch, dtype).itemsize)
+    plan = plan_merge(weights.stored.values(), {*lora.modules, *quantized}, dtype)
     free = shutil.disk_usage(output).free
     if free < 1.02 * plan.bytes:
         raise KitError(
             f"The merged model takes {plan.bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {output.parent}; "
             "free the disk, or name another folder with --output."
         )
-    writer = ShardWriter(output, plan.shard_bytes)
-    for name, stored in weights.each():
-        tensor = stored
-        if tensor.is_floating_point():
-            tensor = tensor.to(getattr(torch, through)) if through else tensor
-            if quantization is not None and name in quantized:
-                tensor = _through_4_bits(tensor, quantization)
-            if name in lora.modules:
-                tensor = lora.merged(name, tensor.float())
-            tensor = tensor.to(getattr(torch, dtype))
-        writer.add(name, tensor)
-        on_tensor()
-    writer.close()
+
+    def merged(name: str, weight: "torch.Tensor") -> "torch.Tensor":
+        if through:
+            weight = weight.to(getattr(torch, through))
+        if quantization is not None and name in quantized:
+            weight = _through_4_bits(weight, quantization)
+        if name in lora.modules:
+            weight = lora.merged(name, weight.float())
+        weight = weight.to(getattr(torch, dtype))
+        if not all(end.isfinite() for end in weight.aminmax()):
+            raise KitError(f"{name} holds numbers that {dtype} can't; choose another with --dtype.")
+        return weight
+
+    def each() -> "Iterator[torch.Tensor]":
+        for name, tensor in weights.each():
+            yield merged(name, tensor) if tensor.is_floating_point() else tensor
+            on_tensor()
+
+    ShardWriter(output, plan.tensors).write(each())
     return plan
 
 

@@ -9,6 +9,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from finetune_kit.base_models import EMBEDDED
+from finetune_kit.prompt import Prompt
 from finetune_kit.run import Run
 
 EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -58,7 +59,7 @@ def model_card(run: Run, base_folder: Path, merged: bool, proof: str | None = No
     }
     quantization = recipe.quantization
     settings = {
-        "base_model": recipe.base_model,
+        "base_model": _name(recipe.base_model),
         "adapter": f"{'DoRA' if recipe.adapter.use_dora else 'LoRA'}, r {recipe.adapter.r}",
         "quantization": f"{quantization.bits} bits in training" if quantization else "none",
         "trainer.epochs": recipe.trainer.epochs,
@@ -72,13 +73,13 @@ def model_card(run: Run, base_folder: Path, merged: bool, proof: str | None = No
         header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True),
         title=run.path.name,
         run=run.path.name,
-        base_title=manifest["base_model"]["title"],
+        base_title=_name(manifest["base_model"]["title"]),
         merged=merged,
         own_chat=recipe.prompt.chat_template,
         template=recipe.prompt.template,
-        columns=_columns(run),
+        columns=Prompt.of(recipe).columns,
         stop_strings=recipe.generation.stop_strings,
-        source=f"`{recipe.data.source}`" if recipe.data else "rows that a script gave",
+        source=f"`{_name(recipe.data.source)}`" if recipe.data else "rows that a script gave",
         rows=manifest["rows"],
         settings=settings,
         proof=proof,
@@ -87,10 +88,9 @@ def model_card(run: Run, base_folder: Path, merged: bool, proof: str | None = No
     )
 
 
-def _columns(run: Run) -> list[str]:
-    from finetune_kit.prompt import Prompt
-
-    return Prompt.of(run.recipe).columns
+def _name(place: str) -> str:
+    """Of what is a file or a folder here, its name alone: the rest is nobody's business on the Hub."""
+    return Path(place).name if Path(place).exists() else place
 
 
 def _scores(run: Run) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finetune_kit.errors import KitError
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 INDEX = "model.safetensors.index.json"
+DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+"""Those that weights are merged in, and what safetensors calls them."""
+SHARD_BYTES = 5 * 10**9
+"""Of a file, at most; as transformers has it."""
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -30,6 +34,11 @@ class Stored:
     def elements(self) -> int:
         """How many numbers it has."""
         return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers."""
+        return self.elements * _BYTES[self.dtype]
 
     @property
     def is_floating(self) -> bool:
@@ -88,49 +97,62 @@ class Weights:
 
 
 class ShardWriter:
-    """Writes tensors into files of a bounded size, and an index of them.
+    """Writes tensors one at a time into safetensors files, and an index of them where there are several.
+
+    The library's own writer takes all tensors of a file at once, and so holds that much memory.
 
     Args:
         folder: Where to; it is there.
-        shard_bytes: A file is closed before it would be larger; a tensor that is larger is a file of its own.
+        tensors: What will come, in this order.
+        shard_bytes: A file's tensors are no more than this; one that is larger is a file of its own.
     """
 
-    def __init__(self, folder: Path, shard_bytes: int) -> None:
+    def __init__(self, folder: Path, tensors: Sequence[Stored], shard_bytes: int = SHARD_BYTES) -> None:
         self.folder = folder
-        self.shard_bytes = shard_bytes
-        self._pending: dict[str, torch.Tensor] = {}
-        self._files: list[tuple[str, list[str]]] = []
-        self._total = 0
+        shards: list[list[Stored]] = [[]]
+        for one in tensors:
+            if shards[-1] and sum(other.nbytes for other in shards[-1]) + one.nbytes > shard_bytes:
+                shards.append([])
+            shards[-1].append(one)
+        names = ["model.safetensors"]
+        if len(shards) > 1:
+            names = [f"model-{i:05}-of-{len(shards):05}.safetensors" for i in range(1, len(shards) + 1)]
+        self._shards = dict(zip(names, shards, strict=True))
 
-    def add(self, name: str, tensor: "torch.Tensor") -> None:
-        """Take a tensor; those before it may be written."""
-        held = sum(one.nbytes for one in self._pending.values())
-        if self._pending and held + tensor.nbytes > self.shard_bytes:
-            self._flush()
-        self._pending[name] = tensor.contiguous()
-        self._total += tensor.nbytes
+    def write(self, tensors: "Iterable[torch.Tensor]") -> None:
+        """Write the tensors as they come, and then the index.
 
-    def close(self) -> None:
-        """Write what is left, and name the files as the index says it; a single one needs no index."""
-        self._flush()
-        count = len(self._files)
-        names = {file: f"model-{i:05}-of-{count:05}.safetensors" for i, (file, _) in enumerate(self._files, start=1)}
-        if count == 1:
-            (self.folder / self._files[0][0]).rename(self.folder / "model.safetensors")
-            return
-        for file, name in names.items():
-            (self.folder / file).rename(self.folder / name)
-        index = {
-            "metadata": {"total_size": self._total},
-            "weight_map": {tensor: names[file] for file, tensors in self._files for tensor in tensors},
-        }
-        (self.folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+        Raises:
+            ValueError: If one is not what was said.
+        """
+        import torch
 
-    def _flush(self) -> None:
-        from safetensors.torch import save_file
+        coming = iter(tensors)
+        for name, shard in self._shards.items():
+            with (self.folder / name).open("wb") as file:
+                file.write(_header(shard))
+                for one, tensor in zip(shard, coming, strict=False):
+                    if (tuple(tensor.shape), tensor.nbytes) != (one.shape, one.nbytes):
+                        raise ValueError(f"{one.name} is {tuple(tensor.shape)} of {tensor.dtype}, and not as planned")
+                    tensor.contiguous().view(-1).view(torch.uint8).numpy().tofile(file)
+        if len(self._shards) > 1:
+            index = {
+                "metadata": {"total_size": sum(one.nbytes for shard in self._shards.values() for one in shard)},
+                "weight_map": {one.name: name for name, shard in self._shards.items() for one in shard},
+            }
+            (self.folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
-        if self._pending:
-            file = f"shard-{len(self._files) + 1:05}"
-            save_file(self._pending, self.folder / file, metadata={"format": "pt"})
-            self._files.append((file, list(self._pending)))
-            self._pending = {}
+
+def _header(tensors: Sequence[Stored]) -> bytes:
+    """A safetensors file up to its numbers: the length of a JSON object, and that, filled up to whole words.
+
+    The format: https://github.com/huggingface/safetensors#format
+    """
+    told: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for one in tensors:
+        told[one.name] = {"dtype": one.dtype, "shape": list(one.shape), "data_offsets": [end, end + one.nbytes]}
+        end += one.nbytes
+    text = json.dumps(told, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text

@@ -1,4 +1,4 @@
-"""Every shipped recipe trains a tiny random model of its architecture; only model, rows and cap are other ones."""
+"""Every shipped recipe trains a tiny random model of its architecture, which is merged; model, rows and cap differ."""
 
 import json
 import math
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from finetune_kit.exporting import export
 from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
 from finetune_kit.training import train
 
@@ -84,6 +85,9 @@ def test_it_trains_a_tiny_model_of_its_architecture(name: str, tmp_path, base_mo
     assert adapted == set(asked.adapter.target_modules or ["q_proj", "v_proj"])
     config = json.loads((run.adapter_path / "adapter_config.json").read_text())
     assert (config["r"], config["use_dora"]) == (asked.adapter.r, asked.adapter.use_dora)
+
+    merged = export(run, merge=True, dtype="float32", prove=2).merged
+    assert merged is not None and merged.proof is not None and merged.proof.holds
 
 
 @pytest.mark.parametrize("name", SHIPPED)
