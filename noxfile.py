@@ -135,7 +135,7 @@ def inventories(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the kit against the alternatives, in half an hour: `nox -s bench -- [--data FILE] [--rounds N]`."""
     kit = environment(session, "bench")
-    for name in ("training", "generation", "footprint", "token_lengths"):
+    for name in ("training", "generation", "footprint", "token_lengths", "merge"):
         results = ["--json", f"benchmarks/results/{name}.json"]
         session.run(kit("python"), "-m", f"benchmarks.{name}", *results, *session.posargs)
 

@@ -21,12 +21,13 @@ def files_to_push(folder: Path) -> list[Path]:
             found = next(iter(find_secrets(path.read_text(encoding="utf-8"))), None)
             if found:
                 raise KitError(
-                    f"{path} holds what looks like a secret; nothing is pushed. Take it out of the rows first."
+                    f"{path} holds what looks like a {found}; nothing is pushed. Take it out of the recipe's prompt or "
+                    "the rows, and train anew."
                 )
     return files
 
 
-def push(folder: Path, repository: str, private: bool = True, endpoint: str | None = None) -> str:
+def push(folder: Path, repository: str, private: bool = True) -> str:
     """Upload a folder to a model repository, which is made if it is not there.
 
     The token is the environment's (`HF_TOKEN`) or the Hub's own login's; it is neither shown nor kept.
@@ -35,7 +36,6 @@ def push(folder: Path, repository: str, private: bool = True, endpoint: str | No
         folder: What goes up.
         repository: `ORG/NAME`.
         private: Of a repository that is made.
-        endpoint: The Hub's address; its own without it.
 
     Returns:
         The address of the repository.
@@ -44,19 +44,19 @@ def push(folder: Path, repository: str, private: bool = True, endpoint: str | No
         KitError: If there is no token, or the Hub refuses.
     """
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+    from huggingface_hub.errors import HFValidationError
 
     if get_token() is None:
         raise KitError(
             "There is no token for the Hub: set HF_TOKEN to one that may write, or log in with `hf auth login`."
         )
-    api: Any = HfApi(endpoint=endpoint)
+    api: Any = HfApi()
     try:
         made = api.create_repo(repository, private=private, exist_ok=True)
         api.upload_folder(repo_id=made.repo_id, folder_path=folder, commit_message="Upload with finetune_kit")
     except HFValidationError:
         raise KitError(f"--push {repository!r} is no name of a repository; write ORG/NAME.") from None
-    except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
+    except Exception as error:  # Its own, its HTTP library's, and a bare RuntimeError: there is no common kind.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise KitError(
             f"The Hub did not take {repository} ({reason}). Nothing is lost: {folder} is whole, and the same command "

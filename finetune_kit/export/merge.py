@@ -14,6 +14,7 @@ from finetune_kit.recipe import Quantization
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PretrainedConfig
 
 _PREFIX = "base_model.model."
 _WORKING_COPIES = 4
@@ -127,10 +128,11 @@ def merge(
         KitError: If the two do not belong together, or there is no room.
     """
     import torch
+    from transformers import AutoConfig
 
     give_back_large_blocks()
     weights, lora = Weights(base), Adapter(adapter)
-    quantized = quantized_names(base, weights) if quantization is not None else set()
+    quantized = linear_names(AutoConfig.from_pretrained(base)) if quantization is not None else set()
     missing = sorted(set(lora.modules) - set(weights.stored))
     if missing:
         raise KitError(f"The adapter changes {missing[0]}, and the base model {base} has no such tensor.")
@@ -163,17 +165,16 @@ def merge(
     return plan
 
 
-def quantized_names(base: Path, weights: Weights) -> set[str]:
-    """Names of the tensors that bitsandbytes quantises when the model is loaded: the linear layers but for the head."""
+def linear_names(config: "PretrainedConfig") -> set[str]:
+    """Names of the weights that bitsandbytes quantises when a model is loaded: linear layers but for the head."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(base, trust_remote_code=False)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     head = model.get_output_embeddings()
-    linear = {name for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear) and layer is not head}
-    return {f"{name}.weight" for name in linear} & set(weights.stored)
+    layers = model.named_modules()
+    return {f"{name}.weight" for name, one in layers if isinstance(one, torch.nn.Linear) and one is not head}
 
 
 def _through_4_bits(weight: "torch.Tensor", quantization: Quantization) -> "torch.Tensor":

@@ -53,8 +53,7 @@ def model_card(run: Run, base_folder: Path, merged: bool, proof: str | None = No
         **({"base_model": base_id, "base_model_relation": "finetune" if merged else "adapter"} if is_id else {}),
         "library_name": "transformers" if merged else "peft",
         "pipeline_tag": "text-generation",
-        "license": licence or "other",
-        **({} if licence else {"license_name": "unknown", "license_link": "see the base model"}),
+        "license": licence or "unknown",
         "tags": ["code", "lora", "finetune-kit"],
     }
     quantization = recipe.quantization
