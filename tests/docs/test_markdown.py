@@ -107,9 +107,17 @@ def laid_over(tree: dict, part: dict) -> dict:
 def is_there(module: str, block: Block) -> bool:
     package = module.partition(".")[0]
     page = (ROOT / block.where.rpartition(":")[0]).read_text()
-    # Those that the page itself writes, that hidden cells take from the pages' folder, and that every kernel brings.
+    # Those that the page itself writes, that hidden cells take from the pages' folder, that every kernel brings, and
+    # that a page puts into another environment.
     written = re.search(rf"^%%writefile {package}\.py$", page, re.MULTILINE)
-    return bool(written) or package == "IPython" or (DOCS / f"{package}.py").is_file() or find_spec(package) is not None
+    elsewhere = f"In an environment with `transformers[serving]` and `{package}`:" in page
+    return (
+        bool(written)
+        or elsewhere
+        or package == "IPython"
+        or (DOCS / f"{package}.py").is_file()
+        or find_spec(package) is not None
+    )
 
 
 @pytest.mark.parametrize("block", named(blocks("python", "{code-cell} ipython3")))
