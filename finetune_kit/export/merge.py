@@ -37,20 +37,27 @@ class MergePlan:
         return sum(one.nbytes for one in self.tensors)
 
 
-def plan_merge(stored: Iterable[Stored], changed: Collection[str], dtype: str) -> MergePlan:
+def plan_merge(stored: Iterable[Stored], changed: Collection[str], dtype: str, through: str | None = None) -> MergePlan:
     """What a merge will take, from the shapes alone.
 
     Args:
         stored: The tensors of the base model.
         changed: Names of those that the adapter or the quantisation changes.
         dtype: Of the merged weights.
+        through: What they are rounded to first.
     """
     tensors, peak = [], 0
     for one in stored:
-        merged = replace(one, dtype=DTYPES[dtype]) if one.is_floating else one
+        merged = between = one
+        if one.is_floating:
+            merged = replace(one, dtype=DTYPES[dtype])
+            between = replace(one, dtype=DTYPES[through]) if through else one
+        # As the file is mapped, as it was read, and what becomes of it; a tensor of the right dtype stays as it is.
+        held = 2 * one.nbytes + between.nbytes * (between != one) + merged.nbytes * (merged != between)
+        if one.name in changed:
+            held = 2 * one.nbytes + _WORKING_COPIES * 4 * one.elements + merged.nbytes
         tensors.append(merged)
-        copies = _WORKING_COPIES if one.name in changed else 1
-        peak = max(peak, one.nbytes + 4 * one.elements * copies + merged.nbytes)
+        peak = max(peak, held)
     return MergePlan(tensors, peak)
 
 
@@ -136,7 +143,7 @@ def merge(
     missing = sorted(set(lora.modules) - set(weights.stored))
     if missing:
         raise KitError(f"The adapter changes {missing[0]}, and the base model {base} has no such tensor.")
-    plan = plan_merge(weights.stored.values(), {*lora.modules, *quantized}, dtype)
+    plan = plan_merge(weights.stored.values(), {*lora.modules, *quantized}, dtype, through)
     free = shutil.disk_usage(output).free
     if free < 1.02 * plan.bytes:
         raise KitError(
