@@ -281,7 +281,7 @@ def export(
     evaluates: Annotated[
         bool, typer.Option("--eval", help="Let the merged model answer the test rows, too, and score it.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export that is there.")] = False,
     push: Annotated[
         str | None, typer.Option(metavar="ORG/NAME", help="To the Hub; says what it would do, unless --yes is given.")
     ] = None,

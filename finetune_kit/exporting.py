@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ from finetune_kit.export.model_card import model_card
 from finetune_kit.export.weights import DTYPES, Weights
 from finetune_kit.progress import View
 from finetune_kit.prompt import Prompt
-from finetune_kit.run import Run, write_text
+from finetune_kit.run import Run, sweep, write_text
+from finetune_kit.run_lock import LOCK, locked
 
 if TYPE_CHECKING:
     from finetune_kit.export.merge import MergePlan
@@ -70,7 +72,7 @@ def export(
         onto: Merge into the weights as they were `trained` on (of a 4-bit run: what 4 bits make of them), or into the
             `original` ones; `trained` without it, but for 8-bit runs, whose weights are not what they computed with.
         prove: On how many test rows the merged model is compared with the adapter; 0 leaves it out.
-        force: Replace the folder that is there.
+        force: Replace an earlier export that is there.
         view: Where progress is shown.
 
     Returns:
@@ -85,34 +87,51 @@ def export(
     output = output or run.path / "export" / ("merged" if merge else "adapter")
     if output.exists() and not force:
         raise KitError(f"{output} exists already; --force replaces it, --output names another folder.")
+    if output.exists() and not (output / "tokenizer_config.json").is_file():
+        raise KitError(f"{output} is no earlier export, and is not replaced; name another folder with --output.")
     base = _base_folder(run)
     prompt, tokenizer = Prompt.of(run.recipe), _tokenizer(run)
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        same = None
-        if not prompt.chat_template:
-            tokenizer.chat_template = chat_template(prompt, tokenizer)
-            same = _same_prompts(prompt, tokenizer, run.rows("test") or run.rows("train"))
+    same = merged = None
+    if not prompt.chat_template:
+        tokenizer.chat_template = chat_template(prompt, tokenizer)
+        same = _same_prompts(prompt, tokenizer, run.rows("test") or run.rows("train"))
+    with _filled_aside(output) as partial:
         _save(tokenizer, partial)
-        merged = None
         if merge:
             merged = _merge(run, base, partial, dtype, onto, prove, view)
             _write_generation_config(run, prompt, tokenizer, base, partial)
         else:
             _copy_adapter(run, partial)
-        told = str(merged.proof) if merged and merged.proof else None
-        write_text(partial / "README.md", model_card(run, base, merge, told))
+        proof = str(merged.proof) if merged and merged.proof else None
+        write_text(partial / "README.md", model_card(run, base, merge, proof))
+    return Exported(output, merged, same)
+
+
+@contextmanager
+def _filled_aside(output: Path) -> Iterator[Path]:
+    """A folder beside another's place, which it takes when a block has filled it.
+
+    Raises:
+        KitError: If it can't be written.
+    """
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    replaced = output.with_name(f".{output.name}.{os.getpid()}.replaced.partial")
+    try:
+        sweep(output)
+        partial.mkdir(parents=True)
+        with locked(partial):
+            yield partial
+        (partial / LOCK).unlink(missing_ok=True)
         if output.exists():
-            shutil.rmtree(output)
+            output.rename(replaced)
         partial.rename(output)
     except OSError as error:
         raise KitError(
             f"{output} can't be written ({error.strerror or error}); name another folder with --output."
         ) from None
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return Exported(output, merged, same)
+        for folder in (partial, replaced):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def gguf_commands(folder: Path) -> list[str]:

@@ -58,7 +58,7 @@ class Run:
         partial = path.with_name(f".{name}.{os.getpid()}.partial")
         with ExitStack() as stack:
             try:
-                _sweep(path)
+                sweep(path)
                 partial.mkdir(parents=True)
                 stack.enter_context(locked(partial))
                 run = cls(partial, recipe)
@@ -193,8 +193,8 @@ def read_log(path: Path, steps: int | None = None) -> list[dict[str, Any]]:
     return [line for line in lines if steps is None or line["step"] <= steps]
 
 
-def _sweep(path: Path) -> None:
-    """Take away what runs of this name have left that were killed while their folder was made."""
+def sweep(path: Path) -> None:
+    """Take away what processes have left that were killed while they filled a folder beside its place."""
     for partial in path.parent.glob(f".{path.name}.*.partial"):
         if not is_locked(partial):
             shutil.rmtree(partial, ignore_errors=True)

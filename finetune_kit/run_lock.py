@@ -9,7 +9,8 @@ from pathlib import Path
 
 from finetune_kit.errors import KitError
 
-_FILE = ".lock"
+LOCK = ".lock"
+"""The file."""
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         KitError: If another process holds it.
     """
-    with (folder / _FILE).open("a+", encoding="utf-8") as file:
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -45,7 +46,7 @@ def locked(folder: Path) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Whether a process works in a run folder now."""
     try:
-        descriptor = os.open(folder / _FILE, os.O_RDONLY)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -330,6 +330,10 @@ def test_a_folder_that_is_there_is_kept_unless_forced(run: Run) -> None:
     assert (folder / "mine.txt").exists()
     export(run, force=True)
     assert not (folder / "mine.txt").exists()
+    (run.path / "mine").mkdir()
+    with pytest.raises(KitError, match="mine is no earlier export, and is not replaced"):
+        export(run, run.path / "mine", force=True)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["adapter"]
 
 
 @pytest.mark.parametrize(
@@ -372,7 +376,10 @@ def test_a_killed_export_leaves_no_half_folder(merge: bool, run: Run) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     folder = run.path / "export"
     assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []
-    assert export(run, merge=merge, prove=1).folder.is_dir()
+    # What it left is swept away by the next one.
+    assert len(list(folder.iterdir())) == 1
+    done = export(run, merge=merge, prove=1)
+    assert list(folder.iterdir()) == [done.folder]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
