@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from finetune_kit.base_models import resolve_base_model
     from finetune_kit.checking import check
     from finetune_kit.data import load_rows
+    from finetune_kit.devices import clear_cache
     from finetune_kit.errors import KitError, TrainingInterrupted
     from finetune_kit.exporting import export
     from finetune_kit.generation import generate, predict
@@ -29,6 +30,7 @@ _HOMES = {
     "Run": "run",
     "TrainingInterrupted": "errors",
     "check": "checking",
+    "clear_cache": "devices",
     "export": "exporting",
     "generate": "generation",
     "load_rows": "data",
@@ -48,6 +50,7 @@ __all__ = [
     "TrainingInterrupted",
     "__version__",
     "check",
+    "clear_cache",
     "export",
     "generate",
     "load_rows",

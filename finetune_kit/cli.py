@@ -331,6 +331,29 @@ def export(
 
 
 @app.command()
+def runs(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="One is shown in full; of more, what differs.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Whose runs are listed, and where a RUN's name is looked for.")] = Path(
+        "runs"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """List the runs, show one, or say in what several differ: recipe, data, training, versions, scores."""
+    from finetune_kit import run_list, run_list_view
+    from finetune_kit.run import Run
+
+    with _mistakes(debug):
+        if not paths:
+            run_list_view.show_list(run_list.list_runs(folder), folder, as_json)
+            return
+        opened = [Run.open(path if Path(path).exists() else folder / path) for path in paths]
+        run_list_view.show_differences([run.path.name for run in opened], run_list.compare_runs(opened), as_json)
+
+
+@app.command()
 def recipes(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a recipe, for editors.")] = False,
 ) -> None:

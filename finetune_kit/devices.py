@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,16 @@ def free_memory(device: Any) -> int:
     return int(torch.cuda.mem_get_info(device)[0]) + held
 
 
+def used_memory() -> int:
+    """Bytes that this process holds: of a GPU where torch computes on one, else of the machine."""
+    import psutil
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return int(torch.cuda.memory_reserved())
+    return int(psutil.Process().memory_info().rss)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the memory of the device, or of the machine, was not enough."""
     import torch
@@ -61,8 +72,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def release_memory() -> None:
-    """Give back what this process has freed.
+def clear_cache() -> None:
+    """Give back what this process has freed: in a notebook, after `del run`, what a model took.
 
     torch keeps a GPU's memory, and glibc the machine's, in pieces that large tensors do not fit in.
     """

@@ -82,7 +82,7 @@ def export(
         KitError: If something does not belong together, there is no room, or the merged model is not what it should be;
             then nothing is left.
     """
-    view = view or View(quiet=True)
+    view = view or View.of_a_script()
     _check(dtype, onto, prove)
     output = output or run.path / "export" / ("merged" if merge else "adapter")
     if output.exists() and not force:

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from finetune_kit.devices import Device, release_memory
+from finetune_kit.devices import Device, clear_cache
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Quantization
 
@@ -141,7 +141,7 @@ def _let_go_of_the_file(model: "PreTrainedModel") -> None:
     for parameter in model.parameters():
         if not isinstance(parameter, bnb.nn.Params4bit | bnb.nn.Int8Params):
             parameter.data = parameter.data.clone()
-    release_memory()
+    clear_cache()
 
 
 def _first_line(error: Exception) -> str:

@@ -4,13 +4,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 PLAIN_EVERY = 15.0
 """Seconds between plain lines."""
+NOTEBOOK_EVERY = 0.5
+"""Seconds between what a notebook shows."""
 
 
 class View:
@@ -22,11 +24,18 @@ class View:
     """
 
     def __init__(self, file: TextIO | None = None, quiet: bool = False) -> None:
-        self.console = Console(file=file or sys.stdout, quiet=quiet, highlight=False, soft_wrap=True)
+        self.console = Console(
+            file=file or sys.stdout, quiet=quiet, highlight=False, soft_wrap=True, force_jupyter=False
+        )
 
     def say(self, text: str) -> None:
         """A line that stays."""
         self.console.print(text, markup=False)
+
+    @classmethod
+    def of_a_script(cls) -> "View":
+        """For those who call a function and name no view: in a notebook it shows, in a script it does not."""
+        return cls(quiet=_notebook() is None)
 
     @contextmanager
     def stage(self, title: str, total: int | None = None, unit: str = "") -> Iterator["Stage"]:
@@ -39,9 +48,9 @@ class View:
         """
         if self.console.is_terminal:
             columns = (
-                SpinnerColumn(),
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=30),
+                # What a step says has 50 characters, and the rest 20.
+                BarColumn(bar_width=min(30, max(4, self.console.width - 76))),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(),
@@ -54,6 +63,8 @@ class View:
                 yield Stage(
                     lambda done, total, note: progress.update(task, completed=done, total=total, note=note), total
                 )
+        elif not self.console.quiet and (show := _notebook_line(title, unit)):
+            yield Stage(show, total)
         else:
             self.say(f"{title} ...")
             plain = _PlainLines(self, unit)
@@ -77,6 +88,40 @@ class Stage:
         """Count on."""
         self.done += by
         self._show(self.done, self.total, note)
+
+
+def _notebook() -> Any:
+    """The kernel's shell, where this runs in a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell if hasattr(shell, "kernel") else None
+
+
+def _notebook_line(title: str, unit: str) -> Callable[[int, int | None, str], None] | None:
+    """In a notebook, one line that is written anew: it goes to the page, wherever standard output goes."""
+    if _notebook() is None:
+        return None
+    from html import escape
+
+    from IPython.display import HTML, display
+
+    def line(done: int, total: int | None, note: str) -> HTML:
+        count = f"{unit} {done} of {total}" if total else f"{unit} {done}" if done else "..."
+        text = escape(f"{title}: {count}{f', {note}' if note else ''}")
+        bar = f'<progress aria-label="{escape(title)}" value="{done}" max="{total}"></progress> ' if total else ""
+        return HTML(f"<div>{bar}{text}</div>")
+
+    handle = display(line(0, None, ""), display_id=True)
+    shown = time.monotonic()
+
+    def show(done: int, total: int | None, note: str) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= NOTEBOOK_EVERY or done == total:
+            shown = now
+            handle.update(line(done, total, note))
+
+    return show
 
 
 class _PlainLines:

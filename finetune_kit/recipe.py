@@ -246,6 +246,10 @@ class RunSection(Section):
     keep_last: int = Field(2, ge=1)
     """How many of the newest checkpoints are kept, besides the best one; each is three times the adapter's size."""
 
+    trackers: list[Literal["aim", "comet", "mlflow", "wandb"]] = []
+    """Ludwig's own callbacks that report the run to a service or a store, each by its package; nothing is reported
+    without them."""
+
     @field_validator("checkpoint_every")
     @classmethod
     def _is_an_interval(cls, text: str) -> str:

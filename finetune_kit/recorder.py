@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune_kit.devices import used_memory
 from finetune_kit.progress import Stage, View, format_seconds
 from finetune_kit.run import read_log, write_text
 
@@ -37,6 +38,8 @@ class Recorder(ExitStack):
         self.seconds_forecast: float | None = None
         """Of all steps, by the first `MEASURED_STEPS`."""
         self.stage: Stage | None = None
+        self.validation_loss: float | None = None
+        """Of the latest evaluation."""
         self.resumed_at: list[int] = []
         """The steps at which the run was gone on with."""
 
@@ -56,7 +59,9 @@ class Recorder(ExitStack):
         self.planned = optimizer_steps
         lines = read_log(self.log, done) if done else []
         steps = [line for line in lines if line["type"] == "step"]
-        self.evaluated = {line["step"] for line in lines if line["type"] == "validation"}
+        evaluations = [line for line in lines if line["type"] == "validation"]
+        self.evaluated = {line["step"] for line in evaluations}
+        self.validation_loss = evaluations[-1]["loss"] if evaluations else None
         self.steps = done
         self.tokens = sum(line["tokens"] for line in steps)
         self.busy = sum(line["seconds"] for line in steps)
@@ -92,9 +97,12 @@ class Recorder(ExitStack):
             rows=step.rows,
             tokens=step.tokens,
             seconds=round(seconds, 4),
+            memory_bytes=(memory := used_memory()),
         )
         if self.stage:
-            self.stage.advance(1, f"loss {step.loss:.3f}, {self.tokens / self.busy:.0f} tokens/s")
+            validation = "" if self.validation_loss is None else f", val {self.validation_loss:.3f}"
+            speed = f"{self.tokens / self.busy:.0f} tokens/s"
+            self.stage.advance(1, f"loss {step.loss:.3f}{validation}, {speed}, {memory / 1e9:.1f} GB")
 
     def on_skipped(self, step: "SkippedStep") -> None:
         """Log a step that was left out."""
@@ -105,6 +113,7 @@ class Recorder(ExitStack):
 
     def on_validation(self, step: int, epoch: int, metrics: dict[str, float]) -> None:
         """Log an evaluation; one that was interrupted after it was logged is made again, and logged once."""
+        self.validation_loss = metrics["loss"]
         if step not in self.evaluated:
             self._write(type="validation", step=step, epoch=epoch, **metrics)
         self.clock = time.monotonic()

@@ -18,7 +18,7 @@ from finetune_kit.splits import Splits
 UNFINISHED = ("training", "interrupted", "failed")
 """What a manifest says of a run that can be gone on with; of one that was killed it says `training`."""
 ABANDONED = "abandoned"
-_FREE = ("run.name", "run.folder", "run.checkpoint_every", "run.keep_last")
+_FREE = ("run.name", "run.folder", "run.checkpoint_every", "run.keep_last", "run.trackers")
 """Keys that may change on the way: they have no part in the result."""
 
 
@@ -86,7 +86,7 @@ def recipe_changes(before: Recipe, now: Recipe) -> dict[str, tuple[str, str]]:
         >>> recipe_changes(one, Recipe.load("smollm2-135m", ["trainer.epochs=2", "adapter.use_dora=true"]))
         {'adapter.use_dora': ('false', 'true'), 'trainer.epochs': ('1', '2')}
     """
-    both = [_leaves(recipe.model_dump(mode="json")) for recipe in (before, now)]
+    both = [leaves(recipe.model_dump(mode="json")) for recipe in (before, now)]
     keys = dict.fromkeys([*both[0], *both[1]])
     values = {key: (both[0].get(key), both[1].get(key)) for key in keys}
     return {
@@ -127,9 +127,9 @@ def _status(folder: Path) -> str | None:
     return status if isinstance(status, str) else None
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for key, value in tree.items():
         nested = isinstance(value, Mapping) and value and key != "columns"
-        leaves |= _leaves(value, f"{prefix}{key}.") if nested else {prefix + key: value}
-    return leaves
+        found |= leaves(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return found

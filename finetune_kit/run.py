@@ -151,6 +151,18 @@ class Run:
         """Replace the manifest."""
         write_text(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """The evaluation's `eval/summary.json`; None before there is one."""
+        path = self.path / "eval" / "summary.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from finetune_kit.run_view import run_html
+
+        return run_html(self)
+
     def rows(self, split: str = "test") -> list[Row]:
         """The rows of `train`, `validation` or `test`."""
         path = self.path / "rows" / f"{split}.jsonl"

@@ -33,10 +33,12 @@ from finetune_kit.resume import interrupted_run, make_way, require_unchanged
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.run_lock import locked
 from finetune_kit.splits import Splits
+from finetune_kit.trackers import load_trackers, require_trackers
 from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
     import pandas as pd
+    from ludwig.callbacks import Callback
 
     from finetune_kit.devices import Device
 
@@ -62,6 +64,7 @@ def train(
     name: str | None = None,
     view: View | None = None,
     fresh: bool = False,
+    callbacks: "Sequence[Callback]" = (),
 ) -> Run:
     """Fine-tune a base model on rows, or go on with it where that was interrupted.
 
@@ -74,6 +77,7 @@ def train(
         name: First part of the run's name; the recipe's `run.name` goes before it.
         view: Where progress is shown; nowhere without it.
         fresh: Begin a new run also where one was interrupted; that one is left as it is.
+        callbacks: Ludwig's, which hear of every step and evaluation; those that `run.trackers` names come with them.
 
     Returns:
         The run.
@@ -82,7 +86,7 @@ def train(
         KitError: For a user's mistake, and if what an interrupted run was made from has changed.
         TrainingInterrupted: If Ctrl-C or SIGTERM stopped it; its state is saved.
     """
-    view = view or View(quiet=True)
+    view = view or View.of_a_script()
     name = name or recipe.base_model.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
     with view.stage("Looking at the rows"):
         report = data_report(recipe, data)
@@ -94,15 +98,16 @@ def train(
         run = None
     if found := report.line():
         view.say(f"Data        {found}")
-    return _train(recipe, report.splits, report.manifest(), run or name, view)
+    return _train(recipe, report.splits, report.manifest(), run or name, view, callbacks)
 
 
-def resume(run: Run, view: View | None = None) -> Run:
+def resume(run: Run, view: View | None = None, callbacks: "Sequence[Callback]" = ()) -> Run:
     """Go on with an interrupted run, on the rows that it keeps.
 
     Args:
         run: As `Run.open` gives it.
         view: Where progress is shown; nowhere without it.
+        callbacks: As of `train`.
 
     Returns:
         The run, finished.
@@ -118,12 +123,20 @@ def resume(run: Run, view: View | None = None) -> Run:
         raise KitError(f"The run {run.path} holds nothing to go on with; delete it, and train anew.")
     splits = Splits(**{split: run.rows(split) for split in SPLITS})
     require_unchanged(run, run.recipe, splits, versions())
-    return _train(run.recipe, splits, {}, run, view or View(quiet=True))
+    return _train(run.recipe, splits, {}, run, view or View.of_a_script(), callbacks)
 
 
-def _train(recipe: Recipe, splits: Splits, found: dict[str, Any], run: Run | str, view: View) -> Run:
+def _train(
+    recipe: Recipe,
+    splits: Splits,
+    found: dict[str, Any],
+    run: Run | str,
+    view: View,
+    callbacks: "Sequence[Callback]",
+) -> Run:
     """Train in a run that there is, or in a new one of that name."""
     started = time.monotonic()
+    require_trackers(recipe.run.trackers)
     prompt = Prompt.of(recipe, [column for column in splits.train[0] if column != recipe.output_column])
     with view.stage("Looking for the base model"):
         base = resolve_base_model(recipe.base_model)
@@ -154,7 +167,7 @@ def _train(recipe: Recipe, splits: Splits, found: dict[str, Any], run: Run | str
         try:
             encoded.tokenizer.save_pretrained(run.adapter_path)
             manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
-            manifest |= _fit(run, encoded, base, view)
+            manifest |= _fit(run, encoded, base, view, callbacks)
             run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
             run.make_latest()
         except BaseException as error:
@@ -241,7 +254,7 @@ def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> 
     return _Encoded(tokenizer, train, validation, cap, spelt, len(splits.test))
 
 
-def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any]:
+def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View, callbacks: "Sequence[Callback]") -> dict[str, Any]:
     """Train and save; returns what the manifest says about it."""
     recipe = run.recipe
     with ExitStack() as stack:
@@ -268,7 +281,15 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View) -> dict[str, Any
             recipe.trainer.max_skipped_steps,
         )
         fitted = fit(
-            config, train, validation, run.ludwig_path, recorder, recipe.run.seed, recipe.token_budget, safeguards
+            config,
+            train,
+            validation,
+            run.ludwig_path,
+            recorder,
+            recipe.run.seed,
+            recipe.token_budget,
+            safeguards,
+            [*load_trackers(recipe.run.trackers), *callbacks],
         )
         _save_adapter(run, fitted.model, base)
     _keep_ludwigs_config(run, base)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from finetune_kit.checkpoints import Checkpoints
-from finetune_kit.devices import release_memory
+from finetune_kit.devices import clear_cache
 from finetune_kit.engine.faults import NotFiniteError
 from finetune_kit.errors import KitError
 from finetune_kit.prompt import Example
@@ -95,7 +95,7 @@ def rehearse(
         if scaler:
             trainer._scaler.load_state_dict(scaler)
         trainer.forget_steps()
-        release_memory()
+        clear_cache()
     return Rehearsal(time.monotonic() - begun, len(longest), tokens, written)
 
 

@@ -18,7 +18,7 @@ from ludwig.utils.trainer_utils import append_metrics
 from torch.utils.tensorboard import SummaryWriter
 
 from finetune_kit.checkpoints import Checkpoints, Interval
-from finetune_kit.devices import free_memory, is_out_of_memory, release_memory
+from finetune_kit.devices import clear_cache, free_memory, is_out_of_memory
 from finetune_kit.engine.dataset import ExampleBatcher, ExampleDataset
 from finetune_kit.engine.faults import NotFiniteError
 from finetune_kit.engine.lean import kept_bytes_per_token
@@ -173,7 +173,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
         batch = self.model.collate(self.model.cut(short, 512)[0])
         self.model.train()
         per_token = kept_bytes_per_token(lambda: self.model.hidden_states(batch), batch.tokens, self.model)
-        release_memory()
+        clear_cache()
         step = sorted(examples, key=lambda example: -len(example.input_ids))[: self.batch_size]
         longest = len(step[0].input_ids)  # a row over the budget is a batch of its own
         most = max(longest, min(self.budget.train, self.model.batch_size_of(step)))
@@ -390,7 +390,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
                     raise
             # Only here the error is gone, and with it what its frames held.
             self.distributed.zero_grad(self.optimizer)
-            release_memory()
+            clear_cache()
             self._ask_for_less(use, rows)
             set_random_state(before)
 

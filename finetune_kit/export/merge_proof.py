@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_kit.devices import Device, free_memory, release_memory
+from finetune_kit.devices import Device, clear_cache, free_memory
 from finetune_kit.errors import KitError
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import Quantization
@@ -105,7 +105,7 @@ def prove_merge(
     model = PeftModel.from_pretrained(model, adapter).eval().to(getattr(torch, dtype))
     expected = _ask(model, examples, end_token_id, greedy_tokens, on_row)
     del model
-    release_memory()
+    clear_cache()
     model = AutoModelForCausalLM.from_pretrained(merged, dtype=getattr(torch, dtype), trust_remote_code=False).eval()
     said = _ask(model, examples, end_token_id, greedy_tokens, on_row)
     return _compare(expected, said, dtype, greedy_tokens)

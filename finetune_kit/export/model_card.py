@@ -1,6 +1,5 @@
 """The model card: what the model was made from and how well it does, for whoever finds it."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from finetune_kit.base_models import EMBEDDED, EMBEDDED_ID
 from finetune_kit.prompt import Prompt
 from finetune_kit.run import Run
+from finetune_kit.scores import scores_of
 
 EMBEDDED_LICENCE = "apache-2.0"
 
@@ -92,16 +92,8 @@ def _name(place: str) -> str:
 
 
 def _scores(run: Run) -> dict[str, Any]:
-    """What `eval/summary.json` says, if there is one."""
-    try:
-        summary = json.loads((run.path / "eval" / "summary.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """What the evaluation found, if there was one."""
+    summary = run.summary
+    if summary is None:
         return {"scores": [], "verdict": "", "scored_rows": 0}
-    scores = []
-    for name, found in summary["metrics"].items():
-        low, high = found["interval"] or (None, None)
-        interval = f" [{low:+.3f}, {high:+.3f}]" if low is not None else ""
-        difference = f"{found['difference']:+.3f}{interval}" + (f", {found['word']}" if found["word"] else "")
-        base = "" if found["base"] is None else f"{found['base']:.3f}"
-        scores.append({"name": name, "base": base, "tuned": f"{found['tuned']:.3f}", "difference": difference})
-    return {"scores": scores, "verdict": summary["verdict"]["sentence"], "scored_rows": summary["rows"]}
+    return {"scores": scores_of(summary), "verdict": summary["verdict"]["sentence"], "scored_rows": summary["rows"]}

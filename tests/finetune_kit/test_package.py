@@ -19,6 +19,7 @@ def test_the_public_names_are_these() -> None:
         "TrainingInterrupted",
         "__version__",
         "check",
+        "clear_cache",
         "export",
         "generate",
         "load_rows",

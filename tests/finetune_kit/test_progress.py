@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 
 from finetune_kit.logs import captured
@@ -39,3 +40,45 @@ def test_quiet_is_quiet() -> None:
         stage.advance()
     view.say("x")
     assert shown.getvalue() == ""
+
+
+def test_the_live_line_fits_a_terminal_of_80_columns(monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = Terminal()
+    note = "loss 12.345, val 12.345, 12345 tokens/s, 13.4 GB"
+    with View(shown).stage("Training", 1900, "step") as stage:
+        stage.advance(1000, note)
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()))
+    assert any(note in line and "1000/1900" in line for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
+NOTEBOOK = """
+from finetune_kit.progress import View
+
+with View.of_a_script().stage("Training", 300, "step") as stage:
+    for step in range(300):
+        stage.advance(1, "loss <1.0>")
+View.of_a_script().say("done")
+"""
+
+
+def test_a_notebook_shows_one_line_that_is_written_anew(tmp_path) -> None:
+    """In a kernel, as Jupyter and Colab run one."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    cells = [nbformat.v4.new_code_cell(NOTEBOOK)]
+    book = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    line, said = book.cells[0].outputs
+    assert "Training: step 300 of 300, loss &lt;1.0&gt;" in line["data"]["text/html"]
+    assert 'aria-label="Training" value="300" max="300"' in line["data"]["text/html"]
+    assert said["text"] == "done\n"
+
+
+def test_a_script_shows_nothing_unless_it_asks(capsys) -> None:
+    with View.of_a_script().stage("Training", 2) as stage:
+        stage.advance(2)
+    assert capsys.readouterr().out == ""
