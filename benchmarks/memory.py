@@ -51,14 +51,12 @@ def measure(*overrides: str) -> dict[str, Any]:
     Returns:
         Bytes: `forecast` of the tensors, with its `parts`, `counted` at most, and `resident`, the peak of the process.
     """
-    from finetune_kit.base_models import resolve_base_model
     from finetune_kit.forecast.memory import Forecast
     from finetune_kit.forecast.model_configs import model_config
-    from finetune_kit.loading import load_tokenizer
     from finetune_kit.outlook import look_ahead
     from finetune_kit.recipe import Recipe
-    from finetune_kit.tokens import token_report
-    from finetune_kit.training import split_for, train
+    from finetune_kit.tokens import measure_tokens
+    from finetune_kit.training import train
 
     counted: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -66,8 +64,7 @@ def measure(*overrides: str) -> dict[str, Any]:
         with _second_step_counted(counted):
             train(recipe)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    tokenizer = load_tokenizer(resolve_base_model(recipe.base_model).path)
-    lengths = token_report(recipe, split_for(recipe), tokenizer).splits["train"].total
+    lengths = measure_tokens(recipe).splits["train"].total
     target = look_ahead(recipe).target
     forecast = Forecast(recipe, model_config(recipe.base_model), target, [*map(int, lengths)])
     estimate = forecast.estimate(bool(recipe.trainer.enable_gradient_checkpointing))

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from finetune_kit.data import load_rows
     from finetune_kit.devices import clear_cache
     from finetune_kit.errors import KitError, TrainingInterrupted
+    from finetune_kit.evaluating import evaluate
     from finetune_kit.exporting import export
     from finetune_kit.generation import generate, predict
     from finetune_kit.prompt import Prompt
     from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
     from finetune_kit.splits import split_rows
-    from finetune_kit.tokens import token_lengths
+    from finetune_kit.tokens import measure_tokens, token_lengths
     from finetune_kit.training import resume, train
 
 _HOMES = {
@@ -31,9 +32,11 @@ _HOMES = {
     "TrainingInterrupted": "errors",
     "check": "checking",
     "clear_cache": "devices",
+    "evaluate": "evaluating",
     "export": "exporting",
     "generate": "generation",
     "load_rows": "data",
+    "measure_tokens": "tokens",
     "predict": "generation",
     "resolve_base_model": "base_models",
     "resume": "training",
@@ -51,9 +54,11 @@ __all__ = [
     "__version__",
     "check",
     "clear_cache",
+    "evaluate",
     "export",
     "generate",
     "load_rows",
+    "measure_tokens",
     "predict",
     "resolve_base_model",
     "resume",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.base_models import resolve_base_model
+from finetune_kit.data import Source
 from finetune_kit.data_care import DataReport, data_report, rows_of
 from finetune_kit.errors import KitError, NotAtHandError
 from finetune_kit.forecast.gpus import find_gpu
@@ -14,10 +15,6 @@ from finetune_kit.recipe import Recipe
 from finetune_kit.truncation import fit_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
     from finetune_kit.tokens import TokenReport
 
 
@@ -55,7 +52,7 @@ class Checked:
 def check(
     recipe: Recipe,
     gpu: str | None = None,
-    data: "str | Path | pd.DataFrame | None" = None,
+    data: Source | None = None,
     view: View | None = None,
 ) -> Checked:
     """Check a recipe as far as can be without its base model's weights.
@@ -63,7 +60,7 @@ def check(
     Args:
         recipe: What is to be trained.
         gpu: The kind of GPU that it is to be trained on, e.g. `T4`; this machine's device without it.
-        data: Rows, in the place of the recipe's.
+        data: Rows, in the place of the recipe's: a path, a DataFrame or a list of dicts.
         view: Where progress is shown.
 
     Returns:
@@ -106,7 +103,7 @@ class OneRow:
     """What becomes of it if it is longer than the cap; empty where it is not."""
 
 
-def one_row(recipe: Recipe, which: str, data: "str | Path | pd.DataFrame | None" = None) -> OneRow:
+def one_row(recipe: Recipe, which: str, data: Source | None = None) -> OneRow:
     """Find a row, and make of it what the model sees.
 
     Args:

@@ -17,9 +17,7 @@ from rich.console import Console
 from finetune_kit.errors import KitError, TrainingInterrupted
 
 if TYPE_CHECKING:
-    from finetune_kit.recipe import Recipe
     from finetune_kit.run import Run
-    from finetune_kit.tokens import TokenReport
 
 app = typer.Typer(
     name="finetune-kit",
@@ -145,7 +143,7 @@ def predict(
                 generation.predict_file(opened, rows, side or "tuned", output, view, server)
         else:
             with _quiet(opened):
-                generation.predict(opened, None, [side] if side else SIDES, view, server)
+                generation.predict_test_rows(opened, [side] if side else SIDES, view, server)
 
 
 @app.command(name="eval")
@@ -226,6 +224,7 @@ def tokens(
 
     from finetune_kit.forecast.gpus import find_gpu
     from finetune_kit.recipe import Recipe
+    from finetune_kit.tokens import measure_tokens
 
     with _mistakes(debug):
         if "=" in recipe:
@@ -233,7 +232,7 @@ def tokens(
         loaded = Recipe.load(recipe, overrides or [])
         if gpu is not None:
             find_gpu(gpu)  # refuses one that is not known, before anything is counted
-        report = _token_report(loaded)
+        report = measure_tokens(loaded)
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:
@@ -249,16 +248,6 @@ def tokens(
             except OSError as error:
                 raise KitError(f"{png} can't be written ({error.strerror}); name another file with --png.") from None
             typer.echo(f"Wrote {png}", err=as_json)
-
-
-def _token_report(recipe: "Recipe") -> "TokenReport":
-    from finetune_kit.base_models import resolve_base_model
-    from finetune_kit.loading import load_tokenizer
-    from finetune_kit.tokens import token_report
-    from finetune_kit.training import split_for
-
-    splits = split_for(recipe)
-    return token_report(recipe, splits, load_tokenizer(resolve_base_model(recipe.base_model).path))
 
 
 @app.command()

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, str]
 
+type Source = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
+"""Where rows come from: a path, `builtin:python-exercises`, a data set's id on the Hub; or the rows themselves, as a
+DataFrame, a list of dicts, or a data set of the library `datasets`."""
+GIVEN = "rows that a script gave"
+"""What is said of rows that have no name."""
+
 BUILTIN = "builtin:python-exercises"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -45,7 +51,7 @@ class PlacedRow:
 
 
 def load_rows(
-    source: "str | Path | pd.DataFrame",
+    source: Source,
     columns: Mapping[str, str] | None = None,
     limit: int | None = None,
     required: Sequence[str] = REQUIRED,
@@ -54,7 +60,7 @@ def load_rows(
 
     Args:
         source: `builtin:python-exercises`, a path (.json, .jsonl, .csv, .parquet), a data set's id on the Hub,
-            or a DataFrame.
+            a DataFrame, or a list of dicts.
         columns: Our name of a column: its name in the source.
         limit: Only the first rows.
         required: Columns that every row must have; `input` and the other known ones may be absent.
@@ -70,7 +76,7 @@ def load_rows(
 
 
 def load_placed_rows(
-    source: "str | Path | pd.DataFrame",
+    source: Source,
     columns: Mapping[str, str] | None = None,
     limit: int | None = None,
     required: Sequence[str] = REQUIRED,
@@ -89,17 +95,17 @@ def load_placed_rows(
     Raises:
         KitError: As `load_rows`; of what is wrong with single rows, all is told at once.
     """
-    if isinstance(source, str | Path):
-        records = _read(str(source))
-        name = str(source)
-    else:
-        records = [(f"row {i}", record) for i, record in enumerate(source.to_dict(orient="records"), start=1)]
-        name = "the DataFrame"
+    records = _read(source)
     mapping = {**{name: name for name in (*required, *OPTIONAL)}, **(columns or {})}
-    return _to_rows(itertools.islice(records, limit), mapping, {*required, *(columns or {})}, name)
+    return _to_rows(itertools.islice(records, limit), mapping, {*required, *(columns or {})}, name_of(source))
 
 
-def load_questions(source: str, columns: Mapping[str, str], required: Sequence[str]) -> list[Row]:
+def name_of(source: Source) -> str:
+    """What a source is called: by its path or its id, where it has one."""
+    return str(source) if isinstance(source, str | Path) else GIVEN
+
+
+def load_questions(source: Source, columns: Mapping[str, str], required: Sequence[str]) -> list[Row]:
     """Read rows that are to be answered: whatever has the prompt's columns, with or without answers.
 
     Args:
@@ -117,7 +123,7 @@ def load_questions(source: str, columns: Mapping[str, str], required: Sequence[s
     first = records[0][1] if records and isinstance(records[0][1], dict) else {}
     mapping = {name: name for name in (*required, *REQUIRED, *OPTIONAL, "row_id")}
     mapping |= {name: column for name, column in columns.items() if column in first}
-    rows = _to_rows(records, mapping, set(required), source)
+    rows = _to_rows(records, mapping, set(required), name_of(source))
     seen: dict[str, str] = {}
     for placed in rows:
         row_id = placed.row["row_id"]
@@ -125,6 +131,11 @@ def load_questions(source: str, columns: Mapping[str, str], required: Sequence[s
             raise KitError(f"{placed.place}: row_id {row_id!r} stands at {seen[row_id]} already; rename one.")
         seen[row_id] = placed.place
     return [placed.row for placed in rows]
+
+
+def read_jsonl(path: Path) -> list[Any]:
+    """What stands on the lines of a file of the kit's own."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -153,8 +164,37 @@ def rows_hash(rows: Sequence[Mapping[str, str]]) -> str:
     return digest.hexdigest()
 
 
-def _read(source: str) -> Iterable[Record]:
+def _read(source: Source) -> Iterable[Record]:
     """Records with the place of each, for error messages."""
+    return _read_named(str(source)) if isinstance(source, str | Path) else _read_given(source)
+
+
+def _read_given(rows: "pd.DataFrame | Iterable[Mapping[str, Any]]") -> list[Record]:
+    """The rows of a DataFrame, or of a list; places are counted from 1, and tell an index that says something else."""
+    import pandas as pd
+
+    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise KitError(f"Rows are given as a path, a DataFrame or a list of dicts, and not as {kind_of(rows)}.")
+    records: list[Record]
+    if not isinstance(rows, pd.DataFrame):
+        records = [(f"row {i}", dict(row) if isinstance(row, Mapping) else row) for i, row in enumerate(rows, start=1)]
+    else:
+        twice = rows.columns[rows.columns.duplicated()]
+        if len(twice):
+            raise KitError(f"The DataFrame has the column {twice[0]!r} twice; rename one, or take it out.")
+        # NaN, NaT and NA are what pandas writes where there is nothing.
+        values = rows.astype(object).where(rows.notna(), None).to_dict(orient="records")
+        usual = list(rows.index) == list(range(len(rows)))
+        records = [
+            (f"row {i}" if usual else f"row {i} (index {label})", record)
+            for i, (label, record) in enumerate(zip(rows.index, values, strict=True), start=1)
+        ]
+    if not records:
+        raise KitError("There are no rows in what the script gave.")
+    return records
+
+
+def _read_named(source: str) -> Iterable[Record]:
     if source == BUILTIN:
         from finetune_kit.exercises import rows
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.base_models import resolve_base_model
-from finetune_kit.data import Row, load_questions, write_jsonl
+from finetune_kit.data import Row, Source, load_questions, read_jsonl, write_jsonl
 from finetune_kit.errors import KitError
 from finetune_kit.few_shot import FewShotPrompt, candidates, losses
 from finetune_kit.progress import View
@@ -22,6 +22,8 @@ from finetune_kit.recipe import Generation
 from finetune_kit.run import SIDES, Run, write_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from finetune_kit.decoding import Completion
 
 
@@ -172,12 +174,12 @@ class Generator:
         return {"base_model": self.base.name, "template": self.prompt.settings, **where}
 
 
-def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", server: str | None = None) -> list[str]:
+def generate(run: Run, rows: Source, side: str = "tuned", server: str | None = None) -> list[str]:
     """Answers of a run's model.
 
     Args:
         run: A finished run.
-        rows: Rows with the columns that the run's prompt names.
+        rows: Rows with the columns that the run's prompt names: a list of dicts, a DataFrame or a path.
         side: `tuned`; `base` for the model without the adapter; `prompted` for that, prompted at its best.
         server: Address of an OpenAI-compatible server that is to do it.
 
@@ -187,26 +189,69 @@ def generate(run: Run, rows: Sequence[Mapping[str, str]], side: str = "tuned", s
     Raises:
         KitError: If a row lacks a column, the base model is not there, or the server does not do it.
     """
+    _require_sides([side])
     generator = Generator(run, server)
-    for number, row in enumerate(rows, start=1):
-        missing = [name for name in generator.prompt.columns_of(row) if name not in row]
-        if missing:
-            raise KitError(f"Row {number} has no column {missing[0]!r}, which the prompt names.")
-    return [completion.text for completion in generator.complete(rows, side)]
+    return [completion.text for completion in generator.complete(_questions(generator, rows), side)]
 
 
 def predict(
     run: Run,
-    rows: Sequence[Row] | None = None,
+    data: Source | None = None,
+    sides: str | Sequence[str] = "tuned",
+    view: View | None = None,
+    server: str | None = None,
+) -> "pd.DataFrame":
+    """Answer rows, and show the answers beside them.
+
+    Args:
+        run: A finished run.
+        data: Rows to answer, with or without answers of their own: a path, a DataFrame or a list of dicts. Without it
+            the run's test rows, whose answers are kept in the run folder and not made again.
+        sides: `base`, `prompted`, `tuned`, or several of them.
+        view: Where progress is shown; without it on the page of a notebook, and nowhere in a script.
+        server: Address of an OpenAI-compatible server that is to do it.
+
+    Returns:
+        A line a row, in their order and with a DataFrame's own index: the recipe's columns (`instruction`, `input`,
+        `output`; empty where a row has none), and `generated output`; of several sides `generated output (base)` and
+        so on.
+
+    Raises:
+        KitError: If a row lacks a column, the base model is not there, or the server does not do it.
+    """
+    import pandas as pd
+
+    names = [sides] if isinstance(sides, str) else list(sides)
+    _require_sides(names)
+    if data is None:
+        rows = run.rows("test")
+        paths = predict_test_rows(run, names, view, server)
+        answers = {side: [line["completion"] for line in read_jsonl(path)] for side, path in paths.items()}
+    else:
+        generator, view = Generator(run, server), view or View.of_a_script()
+        rows = _questions(generator, data)
+        answers = {}
+        for side in names:
+            with view.stage(f"Generating, {side}", len(rows), "row") as stage:
+                answers[side] = [one.text for one in generator.complete(rows, side, stage.advance)]
+    recipe = run.recipe
+    columns = [recipe.input_features[0].name, "input", *Prompt.of(recipe).columns, recipe.output_column]
+    table = {column: [row.get(column, "") for row in rows] for column in dict.fromkeys(columns)}
+    for side in names:
+        table["generated output" if len(names) == 1 else f"generated output ({side})"] = answers[side]
+    return pd.DataFrame(table, index=data.index if isinstance(data, pd.DataFrame) else None)
+
+
+def predict_test_rows(
+    run: Run,
     sides: Sequence[str] = SIDES,
     view: View | None = None,
     server: str | None = None,
 ) -> dict[str, Path]:
-    """Generate for rows and keep the completions in the run folder; those that are there already are not made again.
+    """Answer the test rows and keep the answers in the run folder; those that are there already are not made again.
 
     Args:
         run: A finished run.
-        rows: The run's test rows without it.
         sides: Of `base`, `prompted` and `tuned`.
         view: Where progress is shown.
         server: Address of an OpenAI-compatible server that is to do it.
@@ -214,11 +259,11 @@ def predict(
     Returns:
         The files, by side: `predictions/{base,prompted,tuned}.jsonl`.
     """
-    rows = run.rows("test") if rows is None else rows
+    rows = run.rows("test")
     if not rows:
         raise KitError(f"The run {run.path} has no test rows; train it on more rows, or name a file of rows.")
     generator = Generator(run, server)
-    view = view or View(quiet=True)
+    view = view or View.of_a_script()
     paths = {side: run.predictions_path(side) for side in sides}
     for side, path in paths.items():
         path.parent.mkdir(exist_ok=True)
@@ -228,7 +273,7 @@ def predict(
 
 def predict_file(
     run: Run,
-    source: str,
+    source: str | Path,
     side: str = "tuned",
     output: Path | None = None,
     view: View | None = None,
@@ -251,9 +296,7 @@ def predict_file(
         KitError: If the rows can't be read, or the output can't be written.
     """
     generator = Generator(run, server)
-    columns = run.recipe.data.columns if run.recipe.data else {}
-    needed = [name for name in generator.prompt.columns if name != "input"]
-    rows = load_questions(source, columns, needed)
+    rows = _questions(generator, source)
     path = output or Path(f"{Path(source).stem}.predictions.jsonl")
     try:
         # Found out now, and not when the answers are there and have no place to go.
@@ -264,6 +307,19 @@ def predict_file(
         raise KitError(f"{path} can't be written ({error.strerror}); name another file with --output.") from None
     _answer(generator, rows, side, path, view or View(quiet=True))
     return path
+
+
+def _require_sides(sides: Sequence[str]) -> None:
+    unknown = [side for side in sides if side not in SIDES]
+    if unknown or not sides:
+        raise KitError(f"A side is one of {', '.join(SIDES)}, and not {unknown[0]!r}." if unknown else "Name a side.")
+
+
+def _questions(generator: Generator, source: Source) -> list[Row]:
+    """Rows to answer: with the columns that the prompt names, of which `input` may be absent."""
+    section = generator.run.recipe.data
+    needed = [name for name in generator.prompt.columns if name != "input"]
+    return load_questions(source, section.columns if section else {}, needed)
 
 
 def _answer(generator: Generator, rows: Sequence[Row], side: str, path: Path, view: View) -> None:
@@ -289,7 +345,7 @@ def _answer(generator: Generator, rows: Sequence[Row], side: str, path: Path, vi
 def _kept(path: Path, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The lines that were made for the same row with the same settings, by row."""
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        lines = read_jsonl(path)
     except FileNotFoundError:
         return {}
     except ValueError:

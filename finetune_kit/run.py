@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from finetune_kit.data import Row, write_jsonl
+from finetune_kit.data import Row, read_jsonl, write_jsonl
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
 from finetune_kit.run_lock import is_locked, locked
@@ -165,8 +165,7 @@ class Run:
 
     def rows(self, split: str = "test") -> list[Row]:
         """The rows of `train`, `validation` or `test`."""
-        path = self.path / "rows" / f"{split}.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        return read_jsonl(self.path / "rows" / f"{split}.jsonl")
 
     def write_rows(self, split: str, rows: list[Row]) -> None:
         """Keep the rows of a split."""

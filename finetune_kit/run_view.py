@@ -1,12 +1,12 @@
 """A run as a notebook shows it."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from finetune_kit.data import read_jsonl
 from finetune_kit.progress import format_seconds
 from finetune_kit.run import Run
 from finetune_kit.scores import scores_of
@@ -52,5 +52,4 @@ def _answers(run: Run) -> list[dict[str, str]]:
     path = run.predictions_path("tuned")
     if not path.exists():
         return []
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return [{**line, "generated output": line["completion"]} for line in lines]
+    return [{**line, "generated output": line["completion"]} for line in read_jsonl(path)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetune_kit.data import Source
 from finetune_kit.encoding import count_tokens, find_special_tokens
 from finetune_kit.prompt import Prompt
 from finetune_kit.recipe import Recipe
@@ -155,6 +156,24 @@ class TokenReport:
             "special_tokens": self.special_tokens,
             "histogram": {"bin": histogram.width, "rows": histogram.rows, "longer": histogram.longer},
         }
+
+
+def measure_tokens(recipe: Recipe, data: Source | None = None) -> TokenReport:
+    """Count the tokens of a recipe's rows, and what a cap on their length would cut.
+
+    Args:
+        recipe: Says which rows, their prompt, the cap and the base model, of which the tokenizer alone is loaded.
+        data: Rows, in the place of the recipe's: a path, a DataFrame or a list of dicts.
+
+    Raises:
+        KitError: For what is wrong with the rows or the prompt, or if the tokenizer is not at hand.
+    """
+    from finetune_kit.base_models import resolve_base_model
+    from finetune_kit.data_care import data_report
+    from finetune_kit.loading import load_tokenizer
+
+    splits = data_report(recipe, data).splits
+    return token_report(recipe, splits, load_tokenizer(resolve_base_model(recipe.base_model).path))
 
 
 def token_report(recipe: Recipe, splits: Splits, tokenizer: "PreTrainedTokenizerBase") -> TokenReport:

@@ -17,7 +17,7 @@ import yaml
 
 from finetune_kit.base_models import BaseModel, resolve_base_model
 from finetune_kit.checkpoints import Checkpoints, Interval
-from finetune_kit.data import rows_hash
+from finetune_kit.data import Source, rows_hash
 from finetune_kit.data_care import data_report
 from finetune_kit.encoding import find_special_tokens
 from finetune_kit.errors import KitError
@@ -37,7 +37,6 @@ from finetune_kit.trackers import load_trackers, require_trackers
 from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
     from ludwig.callbacks import Callback
 
     from finetune_kit.devices import Device
@@ -60,7 +59,7 @@ VERSIONED = (
 
 def train(
     recipe: Recipe,
-    data: "str | Path | pd.DataFrame | None" = None,
+    data: Source | None = None,
     name: str | None = None,
     view: View | None = None,
     fresh: bool = False,
@@ -73,9 +72,10 @@ def train(
 
     Args:
         recipe: What to do.
-        data: Rows, in the place of the recipe's; its limits do not apply to them.
+        data: Rows, in the place of the recipe's: a path, a DataFrame or a list of dicts. The recipe's limits do not
+            apply to them.
         name: First part of the run's name; the recipe's `run.name` goes before it.
-        view: Where progress is shown; nowhere without it.
+        view: Where progress is shown; without it on the page of a notebook, and nowhere in a script.
         fresh: Begin a new run also where one was interrupted; that one is left as it is.
         callbacks: Ludwig's, which hear of every step and evaluation; those that `run.trackers` names come with them.
 
@@ -106,7 +106,7 @@ def resume(run: Run, view: View | None = None, callbacks: "Sequence[Callback]" =
 
     Args:
         run: As `Run.open` gives it.
-        view: Where progress is shown; nowhere without it.
+        view: Where progress is shown; without it on the page of a notebook, and nowhere in a script.
         callbacks: As of `train`.
 
     Returns:
@@ -189,19 +189,6 @@ def _end_early(run: Run, manifest: dict[str, Any], error: BaseException) -> None
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     with suppress(OSError):  # on a full disk the manifest stays what it was, which says as much
         run.write_manifest({**manifest, "status": status})
-
-
-def split_for(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -> Splits:
-    """The rows of a recipe in three sets, without those that its `data.drop` names.
-
-    Args:
-        recipe: Its section `data` says which rows.
-        data: Rows, in the place of the recipe's; its limits do not apply to them.
-
-    Raises:
-        KitError: If the recipe names no rows, or for what is wrong with them.
-    """
-    return data_report(recipe, data).splits
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ PASSED_AROUND = {
     "finetune_kit": (
         "base_models.BaseModel",
         "checking.Checked",
+        "data.Source",
         "data_care.DataReport",
         "data_care.Finding",
         "data_care.Findings",

@@ -1,19 +1,15 @@
 """The rows of a recipe: read, split, looked at, and those left out that the recipe says."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from finetune_kit.data import PlacedRow, all_at_once, load_placed_rows
+from finetune_kit.data import PlacedRow, Source, all_at_once, load_placed_rows, name_of
 from finetune_kit.data_care.findings import Findings
 from finetune_kit.data_care.inspection import inspect_rows
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
 from finetune_kit.run import SPLITS
 from finetune_kit.splits import OWN_SPLITS, Splits, split_rows
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -27,6 +23,8 @@ class DataReport:
     dropped: dict[str, dict[str, str]]
     """By each kind of `data.drop`, the ids of the rows that were left out for it, with their places; a row may stand
     under more than one."""
+    source: str
+    """Where they come from."""
 
     def line(self) -> str:
         """What training says of it, in a line; empty where nothing was found."""
@@ -38,10 +36,10 @@ class DataReport:
 
     def manifest(self) -> dict[str, Any]:
         """What the run's manifest says of it."""
-        return {"data_findings": self.findings.counts, "dropped": self.dropped}
+        return {"source": self.source, "data_findings": self.findings.counts, "dropped": self.dropped}
 
 
-def data_report(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None, near: bool = False) -> DataReport:
+def data_report(recipe: Recipe, data: Source | None = None, near: bool = False) -> DataReport:
     """Read a recipe's rows, split them, look at them, and leave out what `data.drop` names.
 
     Rows are left out after the split and after the limits, so that no other row changes sides.
@@ -63,7 +61,8 @@ def data_report(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None,
         ''
     """
     section = recipe.data
-    placed = rows_of(recipe, data)
+    source = _source(recipe, data)
+    placed = rows_of(recipe, source)
     options: dict[str, Any] = {"probabilities": recipe.preprocessing.split.probabilities}
     if section is not None:
         options["method"] = section.split
@@ -77,7 +76,7 @@ def data_report(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None,
         kind: {finding.row_id: finding.place for finding in findings.of(kind)}
         for kind in (section.drop if section else [])
     }
-    return DataReport(_without(splits, dropped), findings, dropped)
+    return DataReport(_without(splits, dropped), findings, dropped, name_of(source))
 
 
 def _require_splits(placed: list[PlacedRow]) -> None:
@@ -91,21 +90,23 @@ def _require_splits(placed: list[PlacedRow]) -> None:
         raise all_at_once(problems, "the data")
 
 
-def rows_of(recipe: Recipe, data: "str | Path | pd.DataFrame | None" = None) -> list[PlacedRow]:
+def rows_of(recipe: Recipe, data: Source | None = None) -> list[PlacedRow]:
     """A recipe's rows in the order of their source, with the place of each.
 
     Raises:
         KitError: If the recipe names no rows, or for what is wrong with them.
     """
-    section = recipe.data
-    if data is None and section is None:
+    required = [feature.name for feature in [*recipe.input_features, *recipe.output_features]]
+    columns = recipe.data.columns if recipe.data else None
+    return load_placed_rows(_source(recipe, data), columns, required=required)
+
+
+def _source(recipe: Recipe, data: Source | None) -> Source:
+    if data is not None:
+        return data
+    if recipe.data is None:
         raise KitError("The recipe names no rows; add data=FILE, or a section `data` with `source`.")
-    columns = [feature.name for feature in [*recipe.input_features, *recipe.output_features]]
-    return load_placed_rows(
-        section.source if data is None and section else data,  # type: ignore[arg-type]
-        section.columns if section else None,
-        required=columns,
-    )
+    return recipe.data.source
 
 
 def _without(splits: Splits, dropped: dict[str, dict[str, str]]) -> Splits:

@@ -1,11 +1,10 @@
 """What a merged model answers to its run's test rows, where the harness can score it as it scored the run."""
 
-import json
 import shutil
 from pathlib import Path
 
-from finetune_kit.data import write_jsonl
-from finetune_kit.generation import asking, predict
+from finetune_kit.data import read_jsonl, write_jsonl
+from finetune_kit.generation import asking, predict_test_rows
 from finetune_kit.progress import View
 from finetune_kit.run import Run
 
@@ -26,8 +25,8 @@ def answer_test_rows(run: Run, merged: Path, view: View) -> Path:
     from finetune_kit.devices import pick_device
     from finetune_kit.loading import load_model
 
-    paths = predict(run, sides=("base", "tuned"), view=view)
-    base, adapter = (_lines(paths[side]) for side in ("base", "tuned"))
+    paths = predict_test_rows(run, sides=("base", "tuned"), view=view)
+    base, adapter = (read_jsonl(paths[side]) for side in ("base", "tuned"))
     rows, settings = run.rows("test"), run.recipe.generation
     prompt, tokenizer = asking(run)
     with view.stage("Generating, merged", len(rows), "row") as stage:
@@ -50,7 +49,3 @@ def answer_test_rows(run: Run, merged: Path, view: View) -> Path:
     write_jsonl(folder / "predictions" / "base.jsonl", base)
     write_jsonl(folder / "predictions" / "tuned.jsonl", lines)
     return folder
-
-
-def _lines(path: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -34,9 +34,10 @@ def test_every_file_of_a_run_is_on_the_page(tiny_run) -> None:
 def test_every_key_of_a_line_of_predictions_is_on_the_page(tiny_run, tmp_path) -> None:
     import shutil
 
-    from finetune_kit import Run, predict
+    from finetune_kit import Run
+    from finetune_kit.generation import predict_test_rows
 
     copy = shutil.copytree(tiny_run.path, tmp_path / "run")
-    path = predict(Run.load(copy), sides=["tuned"])["tuned"]
+    path = predict_test_rows(Run.load(copy), sides=["tuned"])["tuned"]
     line = json.loads(path.read_text().splitlines()[0])
     assert set(line) == keys_of("A line of predictions")

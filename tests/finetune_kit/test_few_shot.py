@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from finetune_kit.few_shot import EXAMPLES, FewShotPrompt, candidates, losses
-from finetune_kit.generation import Generator, predict
+from finetune_kit.generation import Generator, predict_test_rows
 from finetune_kit.prompt import Prompt
 from finetune_kit.recipe import Generation
 from finetune_kit.run import Run
@@ -110,7 +110,7 @@ def own_run(tiny_run: Run, tmp_path) -> Run:
 
 
 def test_the_best_of_the_ways_is_taken_and_remembered(own_run: Run, monkeypatch) -> None:
-    paths = predict(own_run, sides=["prompted"])
+    paths = predict_test_rows(own_run, sides=["prompted"])
     told = json.loads((own_run.path / "predictions" / "prompted.json").read_text())
     generator = Generator(own_run)
     # The tiny model's tokenizer has no chat template.
@@ -126,7 +126,7 @@ def test_the_best_of_the_ways_is_taken_and_remembered(own_run: Run, monkeypatch)
     assert json.loads(torn.read_text())["key"] == told["key"]
     monkeypatch.setattr("finetune_kit.generation.losses", lambda *args: pytest.fail("measured again"))
     monkeypatch.setattr(Generator, "complete", lambda *args: pytest.fail("generated again"))
-    predict(own_run, sides=["prompted"])
+    predict_test_rows(own_run, sides=["prompted"])
 
 
 def test_the_base_model_is_asked_without_the_adapter(own_run: Run) -> None:

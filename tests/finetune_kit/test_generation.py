@@ -9,7 +9,7 @@ import torch
 from finetune_kit import decoding
 from finetune_kit.decoding import decode, growing_cache
 from finetune_kit.errors import KitError
-from finetune_kit.generation import Generator, generate, predict, predict_file
+from finetune_kit.generation import Generator, generate, predict_file, predict_test_rows
 from finetune_kit.recipe import Generation
 from finetune_kit.run import Run
 
@@ -206,7 +206,7 @@ def test_a_run_loaded_in_a_new_process_gives_the_same_text(tiny_run: Run) -> Non
 
 
 def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeypatch) -> None:
-    paths = predict(tiny_run)
+    paths = predict_test_rows(tiny_run)
     lines = [json.loads(line) for line in paths["tuned"].read_text().splitlines()]
     keys = [
         "row_id",
@@ -223,7 +223,7 @@ def test_predictions_carry_the_row_and_are_not_made_twice(tiny_run: Run, monkeyp
     assert {line["settings_hash"] for line in lines} == {Generator(tiny_run).settings_hash("tuned")}
     assert Generator(tiny_run).settings_hash("base") != Generator(tiny_run).settings_hash("tuned")
     monkeypatch.setattr(Generator, "complete", lambda *args: pytest.fail("generated again"))
-    assert predict(tiny_run) == paths
+    assert predict_test_rows(tiny_run) == paths
 
 
 def test_a_file_of_rows_keeps_its_ids_and_what_is_answered_already(tiny_run: Run, tmp_path, monkeypatch) -> None:
@@ -267,8 +267,8 @@ def test_a_file_that_holds_no_predictions_is_not_written_over(tiny_run: Run, row
 
 
 def test_a_row_without_a_column_of_the_prompt_is_named(tiny_run: Run) -> None:
-    with pytest.raises(KitError, match="Row 1 has no column 'input'"):
-        generate(tiny_run, [{"instruction": "x"}])
+    with pytest.raises(KitError, match="row 2: there is no column 'instruction' \\(found: input\\)"):
+        generate(tiny_run, [{"instruction": "x"}, {"input": "x"}])
 
 
 def test_a_recipe_with_features_of_other_names_is_scored_on_them(tmp_path, tiny_recipe, exercise_rows) -> None:
@@ -287,5 +287,5 @@ def test_a_recipe_with_features_of_other_names_is_scored_on_them(tmp_path, tiny_
         "preprocessing.split.probabilities=[0.7, 0.0, 0.3]",
     )
     run = train(recipe, frame)
-    (line, *_) = [json.loads(line) for line in predict(run)["tuned"].read_text().splitlines()]
+    (line, *_) = [json.loads(line) for line in predict_test_rows(run)["tuned"].read_text().splitlines()]
     assert (line["instruction"], line["output"]) in set(zip(frame["question"], frame["answer"], strict=True))

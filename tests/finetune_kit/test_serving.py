@@ -14,7 +14,7 @@ import pytest
 from finetune_kit import serving
 from finetune_kit.decoding import decode
 from finetune_kit.errors import KitError
-from finetune_kit.generation import Generator, generate, predict
+from finetune_kit.generation import Generator, generate, predict_test_rows
 from finetune_kit.recipe import Generation
 from finetune_kit.run import Run
 from finetune_kit.serving import Server
@@ -201,7 +201,7 @@ def test_predict_keeps_nothing_when_the_server_fails(tiny_run: Run, server: Stan
     before = path.read_bytes() if path.exists() else None
     server.failures = [500] * 100
     with pytest.raises(KitError, match="answers 500"):
-        predict(tiny_run, sides=["tuned"], server=server.url)
+        predict_test_rows(tiny_run, sides=["tuned"], server=server.url)
     assert (path.read_bytes() if path.exists() else None) == before
 
 
