@@ -27,7 +27,7 @@ def kit(turn: Turn, base: Path, adapter: Path, output: Path) -> None:
     from peft import PeftModel  # noqa: F401
     from transformers import AutoConfig
 
-    from finetune_kit.export.merge import linear_names, merge
+    from finetune_kit.exporting.merge import linear_names, merge
     from finetune_kit.recipe import Quantization
 
     linear_names(AutoConfig.from_pretrained(base))  # what it imports counts among the libraries
@@ -90,8 +90,8 @@ def planned_7b() -> tuple[int, int]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from finetune_kit.export.merge import linear_names, plan_merge
-    from finetune_kit.export.weights import Stored
+    from finetune_kit.exporting.merge import linear_names, plan_merge
+    from finetune_kit.exporting.weights import Stored
     from finetune_kit.forecast.model_configs import model_config
 
     config = model_config(BASE_7B)

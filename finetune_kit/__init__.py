@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from finetune_kit.devices import clear_cache
     from finetune_kit.errors import KitError, TrainingInterrupted
     from finetune_kit.evaluating import evaluate
-    from finetune_kit.exporting import export
+    from finetune_kit.exporting.export import export
     from finetune_kit.generation import generate, predict
     from finetune_kit.prompt import Prompt
     from finetune_kit.recipe import Recipe
@@ -33,7 +33,7 @@ _HOMES = {
     "check": "checking",
     "clear_cache": "devices",
     "evaluate": "evaluating",
-    "export": "exporting",
+    "export": "exporting.export",
     "generate": "generation",
     "load_rows": "data",
     "measure_tokens": "tokens",

@@ -279,8 +279,8 @@ def export(
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Write a run's adapter, or the merged model, for other tools, and prove that the merge says the same."""
-    from finetune_kit import exporting
-    from finetune_kit.export import hub
+    from finetune_kit.exporting import export as exporting
+    from finetune_kit.exporting import hub
     from finetune_kit.progress import View
     from finetune_kit.run import Run
 
@@ -312,7 +312,7 @@ def export(
                 view.say("Nothing was sent. --yes sends it, with the token of HF_TOKEN or of `hf auth login`.")
         if evaluates:
             from evals.__main__ import main as score
-            from finetune_kit.export.merged_answers import answer_test_rows
+            from finetune_kit.exporting.merged_answers import answer_test_rows
 
             with _quiet(opened):
                 answered = answer_test_rows(opened, done.folder, view)

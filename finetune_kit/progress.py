@@ -46,7 +46,10 @@ class View:
             total: Of what it counts, where it is known.
             unit: What it counts, e.g. `step`.
         """
-        if self.console.is_terminal:
+        # A kernel's standard output says that it is a terminal.
+        if not self.console.quiet and (show := _notebook_line(title, unit)):
+            yield Stage(show, total)
+        elif self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
                 # What a step says has 50 characters, and the rest 20.
@@ -63,8 +66,6 @@ class View:
                 yield Stage(
                     lambda done, total, note: progress.update(task, completed=done, total=total, note=note), total
                 )
-        elif not self.console.quiet and (show := _notebook_line(title, unit)):
-            yield Stage(show, total)
         else:
             self.say(f"{title} ...")
             plain = _PlainLines(self, unit)

@@ -9,7 +9,7 @@ from typing import Any
 
 from finetune_kit.errors import KitError
 from finetune_kit.progress import format_seconds
-from finetune_kit.resume import leaves
+from finetune_kit.resuming import leaves
 from finetune_kit.run import LATEST, SPLITS, Run
 from finetune_kit.run_lock import is_locked
 from finetune_kit.scores import scores_of

@@ -29,7 +29,7 @@ from finetune_kit.prompt import Prompt
 from finetune_kit.proof import prove_prompts
 from finetune_kit.recipe import Recipe
 from finetune_kit.recorder import Recorder
-from finetune_kit.resume import interrupted_run, make_way, require_unchanged
+from finetune_kit.resuming import interrupted_run, make_way, require_unchanged
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.run_lock import locked
 from finetune_kit.splits import Splits

@@ -12,7 +12,7 @@ import torch
 from finetune_kit.checkpoints import Checkpoints, Interval
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
-from finetune_kit.resume import interrupted_run, make_way, recipe_changes
+from finetune_kit.resuming import interrupted_run, make_way, recipe_changes
 from finetune_kit.run import Run
 from finetune_kit.run_lock import is_locked, locked
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from finetune_kit.errors import KitError
-from finetune_kit.export.chat_template import chat_template, messages
-from finetune_kit.export.weights import ShardWriter, Weights
-from finetune_kit.exporting import export, gguf_commands
+from finetune_kit.exporting.chat_template import chat_template, messages
+from finetune_kit.exporting.export import export, gguf_commands
+from finetune_kit.exporting.weights import ShardWriter, Weights
 from finetune_kit.prompt import Prompt
 from finetune_kit.recipe import Quantization, Recipe
 from finetune_kit.run import Run
@@ -72,7 +72,7 @@ def test_the_weights_are_those_of_pefts_own_merge(name: str, kind: str, base_mod
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from finetune_kit.export.merge import merge, write_config
+    from finetune_kit.exporting.merge import merge, write_config
 
     base = base_model(name)
     adapter = adapter_on(base, tmp_path / "adapter", **KINDS[kind])
@@ -98,7 +98,7 @@ def test_what_4_bits_make_of_a_weight_is_bit_for_bit_what_the_training_had(
     import torch
 
     from finetune_kit.devices import Device
-    from finetune_kit.export.merge import merge
+    from finetune_kit.exporting.merge import merge
     from finetune_kit.loading import dequantize, load_model
 
     settings = {"bnb_4bit_quant_type": quant_type, "bnb_4bit_use_double_quant": double_quant}
@@ -127,7 +127,7 @@ def test_what_16_bits_cannot_hold_is_refused(base_model, tmp_path: Path) -> None
     import torch
     from safetensors.torch import load_file, save_file
 
-    from finetune_kit.export.merge import merge
+    from finetune_kit.exporting.merge import merge
 
     base = shutil.copytree(base_model("llama"), tmp_path / "base")
     weights = load_file(base / "model.safetensors")
@@ -140,7 +140,7 @@ def test_what_16_bits_cannot_hold_is_refused(base_model, tmp_path: Path) -> None
 
 
 def test_an_adapter_of_another_model_is_refused(base_model, tmp_path: Path) -> None:
-    from finetune_kit.export.merge import merge
+    from finetune_kit.exporting.merge import merge
 
     adapter = adapter_on(base_model("phi3, fused layers"), tmp_path / "adapter")
     (tmp_path / "merged").mkdir()
@@ -297,7 +297,7 @@ def test_sixteen_bits_are_the_default_and_proved_in_sixteen_bits(run: Run) -> No
 
 def test_a_merge_that_is_not_what_the_adapter_is_leaves_nothing(run: Run, monkeypatch) -> None:
     """The proof is by the two models themselves: a wrong scale is found."""
-    from finetune_kit.export.merge import Adapter
+    from finetune_kit.exporting.merge import Adapter
 
     merged = Adapter.merged
     monkeypatch.setattr(Adapter, "merged", lambda self, name, weight: merged(self, name, weight) * 1.01)
@@ -365,7 +365,7 @@ def test_a_killed_export_leaves_no_half_folder(merge: bool, run: Run) -> None:
     """The process ends when it is about to write the weights, with the tokenizer written."""
     pid = os.fork()
     if pid == 0:
-        from finetune_kit.export import weights
+        from finetune_kit.exporting import weights
 
         weights.ShardWriter.write = lambda *_: os._exit(9)
         shutil.copyfile = lambda *_: os._exit(9)
@@ -475,7 +475,7 @@ def test_the_card_says_what_the_model_is_made_of(run: Run) -> None:
     ],
 )
 def test_the_licence_is_the_base_models_own(card: str, licence: str | None, tmp_path: Path) -> None:
-    from finetune_kit.export.model_card import licence_of
+    from finetune_kit.exporting.model_card import licence_of
 
     assert licence_of("org/name", tmp_path) is None
     (tmp_path / "README.md").write_text(card)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finetune_kit.exporting import export
+from finetune_kit.exporting.export import export
 from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
 from finetune_kit.training import train
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.base_models import EMBEDDED, EMBEDDED_ID, explain_hub_errors, resolve_base_model
 from finetune_kit.data import Row
 from finetune_kit.errors import KitError
-from finetune_kit.export.chat_template import chat_template, messages
-from finetune_kit.export.model_card import model_card
-from finetune_kit.export.weights import DTYPES, Weights
+from finetune_kit.exporting.chat_template import chat_template, messages
+from finetune_kit.exporting.model_card import model_card
+from finetune_kit.exporting.weights import DTYPES, Weights
 from finetune_kit.progress import View
 from finetune_kit.prompt import Prompt
 from finetune_kit.run import Run, sweep, write_text
 from finetune_kit.run_lock import LOCK, locked
 
 if TYPE_CHECKING:
-    from finetune_kit.export.merge import MergePlan
-    from finetune_kit.export.merge_proof import MergeProof
+    from finetune_kit.exporting.merge import MergePlan
+    from finetune_kit.exporting.merge_proof import MergeProof
 
 ONTO = ("trained", "original")
 
@@ -194,8 +194,8 @@ def _merge(
     view: View,
 ) -> Merged:
     with view.stage("Loading the libraries"):
-        from finetune_kit.export.merge import merge, write_config
-        from finetune_kit.export.merge_proof import prove_merge
+        from finetune_kit.exporting.merge import merge, write_config
+        from finetune_kit.exporting.merge_proof import prove_merge
 
     weights = Weights(base)
     dtype = dtype or ("float16" if weights.dtype == "F16" else "bfloat16")

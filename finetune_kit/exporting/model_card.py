@@ -8,6 +8,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from finetune_kit.base_models import EMBEDDED, EMBEDDED_ID
+from finetune_kit.data import GIVEN
 from finetune_kit.prompt import Prompt
 from finetune_kit.run import Run
 from finetune_kit.scores import scores_of
@@ -77,13 +78,17 @@ def model_card(run: Run, base_folder: Path, merged: bool, proof: str | None = No
         template=recipe.prompt.template,
         columns=Prompt.of(recipe).columns,
         stop_strings=recipe.generation.stop_strings,
-        source=f"`{_name(recipe.data.source)}`" if recipe.data else "rows that a script gave",
+        source=_source(manifest.get("source", GIVEN)),
         rows=manifest["rows"],
         settings=settings,
         proof=proof,
         versions=manifest["versions"],
         **_scores(run),
     )
+
+
+def _source(name: str) -> str:
+    return name if name == GIVEN else f"`{_name(name)}`"
 
 
 def _name(place: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune_kit.devices import give_back_large_blocks
 from finetune_kit.errors import KitError
-from finetune_kit.export.weights import DTYPES, ShardWriter, Stored, Weights
+from finetune_kit.exporting.weights import DTYPES, ShardWriter, Stored, Weights
 from finetune_kit.recipe import Quantization
 
 if TYPE_CHECKING:
