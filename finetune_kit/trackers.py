@@ -25,9 +25,22 @@ def require_trackers(names: Sequence[str]) -> None:
 
 
 def load_trackers(names: Sequence[str]) -> "list[Callback]":
-    """Ludwig's callbacks of these names."""
+    """Ludwig's callbacks of these names.
+
+    Raises:
+        KitError: If one can't begin.
+    """
     from ludwig.contribs import contrib_registry
 
+    callbacks = []
     for name in names:
-        contrib_registry[name].preload()
-    return [contrib_registry[name].load() for name in names]
+        try:
+            contrib_registry[name].preload()
+            callback = contrib_registry[name].load()
+        except Exception as error:  # Each has its own kinds.
+            raise KitError(f"The tracker {name!r} can't begin: {error}") from error
+        # MLflow 3 has a run for each thread: what Ludwig logs in the background goes into one that nobody began.
+        if hasattr(callback, "save_in_background"):
+            callback.save_in_background = False
+        callbacks.append(callback)
+    return callbacks

@@ -73,8 +73,18 @@ def test_what_a_recipe_names_is_loaded_and_called(tiny_recipe, exercise_rows, tm
         def load(self) -> Callback:
             return Tracker()
 
+    class Broken(ContribLoader):
+        def load(self) -> Callback:
+            raise RuntimeError("no key was given")
+
     monkeypatch.setitem(contrib_registry, "wandb", Loader())
     monkeypatch.setitem(TRACKERS, "wandb", "json")
     recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=told", "run.trackers=[wandb]")
     run = train(recipe, pd.DataFrame(exercise_rows[:24]))
     assert len(heard) == 1 and heard[0].startswith(str(run.ludwig_path))
+
+    monkeypatch.setitem(contrib_registry, "wandb", Broken())
+    recipe = tiny_recipe(f"run.folder={tmp_path / 'none'}", "run.trackers=[wandb]")
+    with pytest.raises(KitError, match="The tracker 'wandb' can't begin: no key was given"):
+        train(recipe, pd.DataFrame(exercise_rows[:24]))
+    assert list((tmp_path / "none").iterdir()) == []
