@@ -6,6 +6,7 @@ from finetune_kit.errors import KitError
 from finetune_kit.generation import predict_test_rows
 from finetune_kit.progress import View
 from finetune_kit.run import Run
+from finetune_kit.run_report import write_report
 
 if TYPE_CHECKING:
     from evals.report import Summary
@@ -30,6 +31,8 @@ def evaluate(run: Run, view: View | None = None, server: str | None = None) -> "
 
     predict_test_rows(run, view=view, server=server)
     try:
-        return score_run(run.path)
+        summary = score_run(run.path)
     except EvalError as error:
         raise KitError(str(error)) from None
+    write_report(run)
+    return summary

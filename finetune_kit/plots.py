@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from finetune_kit.tokens import TokenReport
 
 
@@ -16,19 +19,77 @@ def plot_loss(log: Sequence[Mapping[str, Any]], path: Path) -> None:
         path: Of the PNG.
     """
     from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    _paint_losses(figure.subplots(), log, "#4477aa", "#cc6633")
+    figure.savefig(path, dpi=120, format="png")
+
+
+def draw_losses(log: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> "Figure":
+    """Loss, learning rate and tokens a second over the steps of the optimiser.
+
+    Args:
+        log: The lines of `train_log.jsonl`.
+        colours: Of `text`, `lines`, and what is `first` and `second`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    loss, rate, speed = figure.subplots(3, sharex=True, height_ratios=[3, 1, 1])
+    _paint_losses(loss, log, colours["first"], colours["second"])
+    loss.set_xlabel("")
+    steps = [line for line in log if line["type"] == "step"]
+    numbers = [line["step"] for line in steps]
+    rate.plot(numbers, [line["learning_rate"] for line in steps], _marker(steps), color=colours["first"])
+    rate.set_ylabel("learning rate")
+    speeds = [line["tokens"] / max(line["seconds"], 1e-3) for line in steps]
+    speed.plot(numbers, speeds, _marker(steps), color=colours["first"])
+    speed.set_ylabel("tokens/s")
+    speed.set_xlabel("optimiser step")
+    for axes in (loss, rate, speed):
+        axes.set_ylim(bottom=0)
+        _colour(axes, colours)
+    return figure
+
+
+def draw_lengths(lengths: Mapping[str, Any], colours: Mapping[str, str]) -> "Figure":
+    """The lengths of rows, and the cap.
+
+    Args:
+        lengths: `histogram` with the `width` of a bin in tokens, the `rows` of each, and those that are `longer`; the
+            recipe's `cap`.
+        colours: As of `draw_losses`.
+    """
+    from matplotlib.figure import Figure
+
+    found = lengths["histogram"]
+    width, rows = found["width"], found["rows"]
+    figure = Figure(figsize=(8, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.bar([width * i for i in range(len(rows))], rows, width=0.92 * width, align="edge", color=colours["first"])
+    if lengths["cap"] <= width * len(rows):
+        axes.axvline(lengths["cap"], color=colours["second"], label=f"cap, {lengths['cap']:,}")
+        axes.legend(labelcolor=colours["text"], frameon=False)
+    longer = f"; {found['longer']:,} longer ones are not shown" if found["longer"] else ""
+    axes.set_xlabel(f"tokens, in bins of {width}{longer}")
+    axes.set_ylabel("rows")
+    _colour(axes, colours)
+    return figure
+
+
+def _paint_losses(axes: "Axes", log: Sequence[Mapping[str, Any]], training: str, validation: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     steps = [line for line in log if line["type"] == "step"]
-    validations = [line for line in log if line["type"] == "validation"]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([line["step"] for line in steps], [line["loss"] for line in steps], label="training", color="#4477aa")
+    checks = [line for line in log if line["type"] == "validation"]
+    numbers, losses = [line["step"] for line in steps], [line["loss"] for line in steps]
+    axes.plot(numbers, losses, _marker(steps), label="training", color=training)
     axes.plot(
-        [line["step"] for line in validations],
-        [line["loss"] for line in validations],
+        [line["step"] for line in checks],
+        [line["loss"] for line in checks],
         "o",
         label="validation",
-        color="#cc6633",
+        color=validation,
     )
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("loss (nats per answer token)")
@@ -36,7 +97,27 @@ def plot_loss(log: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120, format="png")
+
+
+def _marker(steps: Sequence[Any]) -> str:
+    """A line, with points where there are so few that a line would not show."""
+    return ".-" if len(steps) < 40 else "-"
+
+
+def _colour(axes: "Axes", colours: Mapping[str, str]) -> None:
+    """Colour all that is no curve."""
+    axes.tick_params(colors=colours["text"])
+    axes.xaxis.label.set_color(colours["text"])
+    axes.yaxis.label.set_color(colours["text"])
+    axes.grid(color=colours["lines"])
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in {"left", "bottom"})
+        spine.set_color(colours["lines"])
+    if legend := axes.get_legend():
+        legend.get_frame().set_alpha(0)
+        for text in legend.get_texts():
+            text.set_color(colours["text"])
 
 
 def plot_token_lengths(report: "TokenReport", path: Path) -> None:

@@ -26,7 +26,8 @@ class Run:
     """A run folder.
 
     `recipe.yaml`, `ludwig_config.yaml`, `manifest.json`, `rows/`, `adapter/`, `train_log.jsonl`, `loss.png`,
-    `checkpoints/`, `predictions/`, `eval/`, `tensorboard/`, and `ludwig/` with Ludwig's own log and files.
+    `report.html`, `checkpoints/`, `predictions/`, `eval/`, `tensorboard/`, and `ludwig/` with Ludwig's own
+    log and files.
     """
 
     path: Path

@@ -32,6 +32,7 @@ from finetune_kit.recorder import Recorder
 from finetune_kit.resuming import interrupted_run, make_way, require_unchanged
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.run_lock import locked
+from finetune_kit.run_report import write_report
 from finetune_kit.splits import Splits
 from finetune_kit.trackers import load_trackers, require_trackers
 from finetune_kit.truncation import Fitted, fit_rows
@@ -169,6 +170,8 @@ def _train(
             manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
             manifest |= _fit(run, encoded, base, view, callbacks)
             run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
+            with suppress(OSError):  # the run is finished whether it can be shown or not
+                write_report(run)
             run.make_latest()
         except BaseException as error:
             _end_early(run, manifest, error)
@@ -212,6 +215,16 @@ class _Encoded:
             **{split: fitted.dropped for split, fitted in both.items()},
             "trimmed": {split: fitted.trimmed for split, fitted in both.items()},
         }
+
+    @property
+    def token_lengths(self) -> dict[str, Any]:
+        """Of the training rows."""
+        import numpy as np
+
+        from finetune_kit.tokens import Histogram, summary
+
+        total = np.array([len(example.input_ids) for example in self.train.examples])
+        return {"cap": self.cap, "summary": summary(total), "histogram": asdict(Histogram.of(total, self.cap))}
 
     def describe(self) -> str:
         """How many rows there are of each kind."""
@@ -284,6 +297,7 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View, callbacks: "Sequ
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
         "left_out": rows.left_out,
+        "token_lengths": rows.token_lengths,
         "special_tokens": rows.special_tokens,
         "batches": fitted.batches,
         "notices": fitted.notices,
@@ -377,7 +391,7 @@ def summary_lines(run: Run) -> list[str]:
         )
     lines += [
         f"Adapter     {run.adapter_path}",
-        f"Loss curve  {run.path / 'loss.png'}",
+        f"Report      {run.path / 'report.html'}",
         "",
         f"Next: {_program()} eval" + ("" if run.path.parent == Path("runs") else f" {run.path}"),
     ]

@@ -50,6 +50,7 @@ PASSED_AROUND = {
 }
 # Modules that are public although the package does not give their names.
 MODULES = (
+    "finetune_kit.run_list",
     "evals.sandbox",
     "evals.errors",
     "evals.verdict",
