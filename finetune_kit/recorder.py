@@ -70,9 +70,7 @@ class Recorder(ExitStack):
         if done:
             self.resumed_at.append(done)
             self.view.say(f"Resumed     at step {done} of {optimizer_steps}")
-        self.stage = self.enter_context(self.view.stage("Training", optimizer_steps, "step"))
-        if done:
-            self.stage.advance(done)
+        self.stage = self.enter_context(self.view.stage("Training", optimizer_steps, "step", done))
         self.clock = time.monotonic()
 
     def on_step(self, step: "OptimizerStep", epoch: int, learning_rate: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,10 @@ from finetune_kit.progress import format_seconds
 from finetune_kit.resuming import leaves
 from finetune_kit.run import LATEST, SPLITS, Run
 from finetune_kit.run_lock import is_locked
-from finetune_kit.scores import scores_of
+from finetune_kit.scores import Score, scores_of
+
+_TORN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
+"""What files raise that were torn, or written by hand."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Listed:
     validation_loss: float | None = None
     """Of the kept weights; of a run that goes on, the lowest so far."""
     score: str = ""
-    """pass@1, or the first metric there is: base, tuned, and the word of the verdict."""
+    """The metric that decides: base, tuned, and the word of the verdict."""
     seconds: float | None = None
     changed: str = ""
     """When its manifest was written last: month, day and time of this machine."""
@@ -66,20 +70,28 @@ def _listed(path: Path) -> Listed:
             seconds=manifest.get("seconds"),
             changed=changed,
         )
-    except (KitError, OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KitError, *_TORN):
         return Listed(path.name, "unreadable", changed=changed)
 
 
 def _score(summary: dict[str, Any] | None) -> str:
     if not summary:
         return ""
-    score = next((one for one in scores_of(summary) if one.name == "pass@1"), scores_of(summary)[0])
-    return f"{score.name} {score.base} → {score.tuned}, {summary['verdict']['word']}"
+    verdict = summary["verdict"]
+    score = next(one for one in scores_of(summary) if one.name == verdict["metric"])
+    return ", ".join(filter(None, [f"{score.name} {_both_sides(score)}", verdict["word"]]))
+
+
+def _both_sides(score: Score) -> str:
+    return f"{score.base} → {score.tuned}" if score.base else score.tuned
 
 
 def _changed(path: Path) -> float:
-    manifest = path / "manifest.json"
-    return (manifest if manifest.exists() else path).stat().st_mtime
+    """When a run's manifest was written, or else its folder; 0 of what may not be looked at or is gone by now."""
+    for place in (path / "manifest.json", path):
+        with suppress(OSError):
+            return place.stat().st_mtime
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,9 @@ def compare_runs(runs: Sequence[Run]) -> list[Difference]:
 
     Args:
         runs: Two or more; with one, all that it has.
+
+    Raises:
+        KitError: If what a run's folder holds can't be read.
     """
     described = [_described(run) for run in runs]
     keys = dict.fromkeys(key for one in described for key in one)
@@ -111,6 +126,16 @@ def compare_runs(runs: Sequence[Run]) -> list[Difference]:
 
 def _described(run: Run) -> dict[tuple[str, str], str]:
     """All that tells a run apart from others, by kind and key."""
+    try:
+        return _told(run)
+    except _TORN as error:
+        raise KitError(
+            f"{run.path} can't be shown: its manifest.json or eval/summary.json is torn ({type(error).__name__}: "
+            f"{error}). Train or score it anew."
+        ) from None
+
+
+def _told(run: Run) -> dict[tuple[str, str], str]:
     manifest, recipe = run.manifest, leaves(run.recipe.model_dump(mode="json"))
     own = {"run.name", "run.folder"}
     told = {("recipe", key): json.dumps(value, ensure_ascii=False) for key, value in recipe.items() if key not in own}
@@ -128,7 +153,7 @@ def _described(run: Run) -> dict[tuple[str, str], str]:
     told |= {("versions", package): version for package, version in manifest.get("versions", {}).items()}
     if run.summary:
         for score in scores_of(run.summary):
-            told["scores", score.name] = f"{score.tuned} ({score.difference})"
+            told["scores", score.name] = f"{_both_sides(score)} ({score.difference})"
     return told
 
 

@@ -41,7 +41,8 @@ def _facts(run: Run, manifest: dict[str, Any]) -> list[str]:
     if "rows" in manifest:
         facts.append(f"{manifest['rows']['train']['rows']} rows")
     if "optimizer_steps" in manifest:
-        facts.append(f"{manifest['optimizer_steps']} steps in {format_seconds(manifest['seconds'])}")
+        took = f" in {format_seconds(manifest['seconds'])}" if "seconds" in manifest else ""
+        facts.append(f"{manifest['optimizer_steps']} steps{took}")
     if loss := manifest.get("validation", {}).get("loss"):
         facts.append(f"validation loss {loss:.3f}")
     return facts

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evals.figures import format_difference, format_interval, format_score
+
 
 @dataclass(frozen=True)
 class Score:
@@ -25,9 +27,10 @@ def scores_of(summary: Mapping[str, Any]) -> list[Score]:
     """
     scores = []
     for name, found in summary["metrics"].items():
-        low, high = found["interval"] or (None, None)
-        interval = f" [{low:+.3f}, {high:+.3f}]" if low is not None else ""
-        difference = f"{found['difference']:+.3f}{interval}" + (f", {found['word']}" if found["word"] else "")
-        base = "" if found["base"] is None else f"{found['base']:.3f}"
-        scores.append(Score(name, base, f"{found['tuned']:.3f}", difference))
+        difference = format_difference(name, found["difference"])
+        if (interval := found["interval"]) and None not in interval:
+            difference += f" {format_interval(name, interval)}"
+        difference += f", {found['word']}" if found["word"] else ""
+        base = "" if found["base"] is None else format_score(name, found["base"])
+        scores.append(Score(name, base, format_score(name, found["tuned"]), difference))
     return scores

@@ -42,7 +42,6 @@ def show_report(report: TokenReport, console: Console, costs: Callable[[int], Co
     console.print(_caps_table(report, costs))
     console.print(
         f"A cut from the end, as Ludwig does it; this recipe says on_truncation: {report.on_truncation}.",
-        style="dim",
         highlight=False,
     )
     for column, rows in report.special_tokens.items():
@@ -50,7 +49,7 @@ def show_report(report: TokenReport, console: Console, costs: Callable[[int], Co
 
 
 def _lengths_table(lines: Mapping[str, Mapping[str, float]], heading: str, title: str) -> Table:
-    table = Table(heading, title=title, title_justify="left", title_style="bold", box=None, header_style="dim")
+    table = Table(heading, title=title, title_justify="left", title_style="bold", box=None, header_style="bold")
     for name in ORDER:
         table.add_column(name, justify="right")
     for name, values in lines.items():
@@ -63,7 +62,7 @@ def _caps_table(report: TokenReport, costs: Callable[[int], Cost | None]) -> Tab
     lengths = report.all
     known = {cap: cost for cap in report.caps if (cost := costs(cap)) is not None}
     table = Table(
-        "cap", title="What a cap cuts", title_justify="left", title_style="bold", box=None, header_style="dim"
+        "cap", title="What a cap cuts", title_justify="left", title_style="bold", box=None, header_style="bold"
     )
     headings = ["rows over", "share", "answer tokens cut", "no answer left", "no end token"]
     headings += ["memory", "time"] if known else []

@@ -21,7 +21,10 @@ def require_trackers(names: Sequence[str]) -> None:
     """
     for name in names:
         if find_spec(TRACKERS[name]) is None:
-            raise KitError(f"run.trackers names {name!r}, whose package {TRACKERS[name]!r} is not installed here.")
+            raise KitError(
+                f"run.trackers names {name!r}, whose package {TRACKERS[name]!r} is not installed here; install it, or "
+                "take the name out."
+            )
 
 
 def load_trackers(names: Sequence[str]) -> "list[Callback]":

@@ -2,6 +2,8 @@ import io
 import re
 import sys
 
+import pytest
+
 from finetune_kit.logs import captured
 from finetune_kit.progress import View
 
@@ -54,12 +56,46 @@ def test_the_live_line_fits_a_terminal_of_80_columns(monkeypatch) -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_a_stage_of_unknown_length_counts_nothing(monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    shown = Terminal()
+    with View(shown).stage("Loading the libraries"):
+        pass
+    assert "Loading the libraries" in shown.getvalue() and "0/" not in shown.getvalue()
+
+
+@pytest.mark.parametrize(("term", "colour", "file"), [("dumb", "", Terminal()), ("xterm", "1", io.StringIO())])
+def test_plain_lines_where_no_line_can_be_written_anew(term, colour, file, monkeypatch) -> None:
+    """A terminal that knows no control codes; a file, which `FORCE_COLOR` makes rich take for a terminal."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("FORCE_COLOR", colour)
+    with View(file).stage("Training", 2, "step") as stage:
+        stage.advance(2, "loss 1.0")
+    assert file.getvalue() == "Training ...\n  step 2 of 2, loss 1.0\n"
+
+
+def test_the_time_left_is_told_by_what_was_done_since(monkeypatch) -> None:
+    """A run that was gone on with at step 900 of 1,000 took 20 s for 10 steps: 90 more take 180 s."""
+    now = 0.0
+    monkeypatch.setattr("finetune_kit.progress.time.monotonic", lambda: now)
+    shown = io.StringIO()
+    with View(shown).stage("Training", 1000, "step", done=900) as stage:
+        now = 20.0
+        stage.advance(10, "loss 1.0")
+    assert shown.getvalue() == "Training ...\n  step 910 of 1000, loss 1.0, 3 min 00 s left\n"
+
+
 NOTEBOOK = """
+import time
+
 from finetune_kit.progress import View
 
 with View.of_a_script().stage("Training", 300, "step") as stage:
     for step in range(300):
         stage.advance(1, "loss <1.0>")
+with View.of_a_script().stage("Half", 2, "step") as stage:
+    time.sleep(0.6)
+    stage.advance(1, "loss 1.0")
 View.of_a_script().say("done")
 """
 
@@ -72,9 +108,10 @@ def test_a_notebook_shows_one_line_that_is_written_anew(tmp_path) -> None:
     cells = [nbformat.v4.new_code_cell(NOTEBOOK)]
     book = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    line, said = book.cells[0].outputs
+    line, half, said = book.cells[0].outputs
     assert "Training: step 300 of 300, loss &lt;1.0&gt;" in line["data"]["text/html"]
     assert 'aria-label="Training" value="300" max="300"' in line["data"]["text/html"]
+    assert "Half: step 1 of 2, loss 1.0, 1 s left" in half["data"]["text/html"]
     assert said["text"] == "done\n"
 
 

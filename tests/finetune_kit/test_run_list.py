@@ -71,6 +71,32 @@ def test_what_can_not_be_read_is_listed_as_such_and_stops_nothing(folder: Path) 
     assert found == {**readable, **dict.fromkeys(["empty", "torn", "other", "bare"], "unreadable")}
 
 
+def test_a_run_whose_manifest_or_scores_are_torn_is_told_and_not_a_traceback(folder: Path) -> None:
+    (folder / "two" / "eval" / "summary.json").write_text('{"verdict": {}, "metrics": {}}')
+    assert {run.name: run.status for run in list_runs(folder)} == {"one": "finished", "two": "unreadable"}
+    for name in ("one", "two"):
+        (folder / name / "manifest.json").write_text('{"status": ')
+        assert "can't be shown: its manifest.json or" in typed(name, "--folder", str(folder), code=2)
+
+
+def test_figures_that_an_evaluation_could_not_make_are_hyphens(folder: Path) -> None:
+    """A mean over no rows is null in `summary.json`."""
+    nothing = {"base": None, "tuned": None, "difference": None, "interval": [None, None], "word": ""}
+    summary = {**SUMMARY, "metrics": {**SUMMARY["metrics"], "chrf": nothing}}
+    (folder / "two" / "eval" / "summary.json").write_text(json.dumps(summary))
+    assert {run.status for run in list_runs(folder)} == {"finished"}
+    assert re.search(r"^ +chrf +- \(-\) *$", typed("two", "--folder", str(folder)), re.M)
+
+
+def test_a_terminal_of_80_columns_has_two_lines_a_run(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr("finetune_kit.run_list_view.WIDE", 161)
+    text = typed("--folder", str(folder))
+    assert re.search(r"^two  finished in .+, \d\d-\d\d \d\d:\d\d$", text, re.M)
+    assert re.search(
+        r"^  tiny-llama, 1,234 rows, \d+ steps, val loss \d\.\d{3}, pass@1 0\.100 → 0\.500, better", text, re.M
+    )
+
+
 def test_a_run_that_goes_on_says_how_far_it_is(folder: Path) -> None:
     run = Run.open(folder / "one")
     kept = {key: value for key, value in run.manifest.items() if key in {"rows", "versions", "base_model"}}
@@ -96,8 +122,8 @@ def test_two_runs_differ_in_what_is_shown_and_in_nothing_else(folder: Path) -> N
         ("recipe", "trainer.learning_rate"): ("0.001", "0.002"),
         ("data", "train"): (hashed, "1234 rows, ffffffffffff"),
         ("versions", "torch"): (runs[0].manifest["versions"]["torch"], "9.9.9"),
-        ("scores", "bleu"): ("", "20.000 (+10.000)"),
-        ("scores", "pass@1"): ("", "0.500 (+0.400 [+0.200, +0.600], better)"),
+        ("scores", "bleu"): ("", "10.00 → 20.00 (+10.00)"),
+        ("scores", "pass@1"): ("", "0.100 → 0.500 (+0.400 [+0.200, +0.600], better)"),
     }
     text = typed("one", "two", "--folder", str(folder))
     assert re.search(r"^ +one +two\b.*^ recipe.*^   trainer.learning_rate +0\.001 +0\.002", text, re.M | re.S)

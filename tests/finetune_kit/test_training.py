@@ -61,6 +61,19 @@ def test_the_log_has_every_step_and_every_token(tiny_run: Run, tiny_llama) -> No
     assert log[-1]["perplexity"] == pytest.approx(math.exp(log[-1]["loss"]))
 
 
+def test_tensorboard_reads_the_losses(tiny_run: Run) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = tiny_run.train_log()
+    for folder, kind, tag in (
+        ("training", "step", "combined/step_training_loss"),
+        ("validation", "validation", "combined/epoch_loss"),
+    ):
+        events = EventAccumulator(str(tiny_run.path / "tensorboard" / folder)).Reload().Scalars(tag)
+        losses = [line["loss"] for line in log if line["type"] == kind]
+        assert [event.value for event in events] == pytest.approx(losses)
+
+
 def test_the_adapter_names_its_base_model_as_the_recipe_does(tiny_run: Run) -> None:
     config = json.loads((tiny_run.adapter_path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == tiny_run.recipe.base_model
