@@ -34,7 +34,7 @@ def draw_losses(log: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) ->
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    figure = Figure(figsize=(5, 4.6), layout="constrained")
     loss, rate, speed = figure.subplots(3, sharex=True, height_ratios=[3, 1, 1])
     _paint_losses(loss, log, colours["first"], colours["second"])
     loss.set_xlabel("")
@@ -64,7 +64,7 @@ def draw_lengths(lengths: Mapping[str, Any], colours: Mapping[str, str]) -> "Fig
 
     found = lengths["histogram"]
     width, rows = found["width"], found["rows"]
-    figure = Figure(figsize=(8, 2.8), layout="constrained")
+    figure = Figure(figsize=(5, 2.4), layout="constrained")
     axes = figure.subplots()
     axes.bar([width * i for i in range(len(rows))], rows, width=0.92 * width, align="edge", color=colours["first"])
     if lengths["cap"] <= width * len(rows):

@@ -15,7 +15,7 @@ from finetune_kit.run import LATEST, SPLITS, Run
 from finetune_kit.run_lock import is_locked
 from finetune_kit.scores import Score, scores_of
 
-_TORN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)
+_TORN = (OSError, ValueError, LookupError, TypeError, AttributeError)
 """What files raise that were torn, or written by hand."""
 
 
@@ -78,7 +78,7 @@ def _score(summary: dict[str, Any] | None) -> str:
     if not summary:
         return ""
     verdict = summary["verdict"]
-    score = next(one for one in scores_of(summary) if one.name == verdict["metric"])
+    score = {one.name: one for one in scores_of(summary)}[verdict["metric"]]
     return ", ".join(filter(None, [f"{score.name} {_both_sides(score)}", verdict["word"]]))
 
 

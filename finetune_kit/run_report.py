@@ -40,6 +40,7 @@ def render(run: Run) -> str:
     from markupsafe import Markup
 
     from evals.html_code import code_html
+    from evals.languages import detect_language
     from evals.plain_text import one_line, visible
 
     manifest, log, summary = run.manifest, run.train_log(), run.summary
@@ -54,8 +55,9 @@ def render(run: Run) -> str:
         finalize=lambda value: value if isinstance(value, Markup) else visible(value),
     )
 
-    def code(text: str, language: str) -> Markup:
-        return code_html(text, language)[0]
+    def code(text: str, language: str = "") -> Markup:
+        """Text in colours: an answer has those of its fences, or else of what it seems to be."""
+        return code_html(text, language or ("markdown" if "```" in text else detect_language(text).name))[0]
 
     environment.filters |= {"brief": one_line, "code": code}
     return environment.get_template(_TEMPLATE).render(
@@ -66,7 +68,7 @@ def render(run: Run) -> str:
         tiles=_tiles(manifest),
         losses=_pictures(draw_losses, log) if any(line["type"] == "step" for line in log) else {},
         lengths=_pictures(draw_lengths, found) if (found := manifest.get("token_lengths")) else {},
-        length_facts=(found or {}).get("summary", {}),
+        length_facts=[*found["summary"].items(), ("the cap", found["cap"])] if found else [],
         scores=scores_of(summary) if summary else [],
         answers=_answers(run),
         sides=SIDES,

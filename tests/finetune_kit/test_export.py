@@ -455,7 +455,7 @@ def test_the_card_says_what_the_model_is_made_of(run: Run) -> None:
     card = (export(run, merge=True, prove=2).folder / "README.md").read_text()
     _, header, body = card.split("---\n", 2)
     assert yaml.safe_load(header)["pipeline_tag"] == "text-generation"
-    assert "| pass@1 | 0.100 | 0.500 | +0.400 [+0.200, +0.600], better |\n| bleu |  | 0.500 | +0.000 |\n\nOn 6" in body
+    assert "| pass@1 | 0.100 | 0.500 | +0.400 [+0.200, +0.600], better |\n| bleu |  | 0.50 | 0.00 |\n\nOn 6" in body
     for split in ("train", "validation", "test"):
         assert run.manifest["rows"][split]["sha256"] in body
     assert "of 2 rows get the same answer" in body

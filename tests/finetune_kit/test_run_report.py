@@ -71,6 +71,7 @@ def test_a_finished_run_has_one(tiny_run: Run) -> None:
         "finetune-kit eval says it",
         f"<dd>{manifest['optimizer_steps']}</dd>",
         "Histogram of the tokens of a training row",
+        "the cap 512",
         manifest["rows"]["train"]["sha256"][:16],
         "learning_rate",
         manifest["versions"]["ludwig"],
@@ -94,6 +95,18 @@ def test_after_an_evaluation_it_has_answers_and_scores(run: Run) -> None:
     assert '<td class="figure">0.100</td><td class="figure">0.500</td>' in html
     assert html.count('<details class="card even"') == SHOWN
     assert "<img src=x" not in html and "onerror" in html  # shown, and no tag
+
+
+def test_answers_have_the_colours_of_what_they_are(run: Run) -> None:
+    """Words are no Python with errors, and a fenced program is one."""
+    said = {"base": "Sure! I can't.", "tuned": "```python\ndef f():\n    return 1\n```"}
+    for side, completion in said.items():
+        line = {"row_id": "r", "instruction": "do", "input": "", "output": "x", "completion": completion}
+        run.predictions_path(side).parent.mkdir(exist_ok=True)
+        run.predictions_path(side).write_text(json.dumps(line) + "\n")
+    base, tuned = render(run).split("<h4>base</h4>")[1].split("<h4>tuned</h4>")
+    assert '<span class="line">Sure! I can\'t.\n</span>' in base
+    assert re.search(r'<span class="k">def</span>', tuned)
 
 
 def test_what_happened_on_the_way_is_told(run: Run) -> None:
