@@ -28,6 +28,8 @@ PASSED_AROUND = {
         "exporting.merge.MergePlan",
         "exporting.merge_proof.MergeProof",
         "exporting.export.Exported",
+        "exporting.export.Merged",
+        "exporting.weights.Stored",
         "few_shot.FewShotPrompt",
         "forecast.fitting.Change",
         "forecast.fitting.Fit",
