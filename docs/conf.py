@@ -38,7 +38,10 @@ site_embedded_model = next(
 exclude_patterns = ["_build", "_extensions", "**/runs", ".jupyter_cache"]
 nitpicky = True
 # Its place in transformers' own pages is another in each version, and Ludwig describes its callbacks nowhere.
-nitpick_ignore = [("py:class", "transformers.PreTrainedTokenizerBase"), ("py:class", "ludwig.callbacks.Callback")]
+nitpick_ignore = [
+    ("py:class", "transformers.PreTrainedTokenizerBase"),
+    ("py:class", "finetune_kit.engine.trackers.Callback"),
+]
 
 # What a page shows depends on the packages, so outputs are kept only for as long as these are the same. A cell that
 # fails fails the build, in which nothing reaches for the network.

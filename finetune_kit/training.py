@@ -20,6 +20,7 @@ from finetune_kit.checkpoints import Checkpoints, Interval
 from finetune_kit.data import Source, rows_hash
 from finetune_kit.data_care import data_report
 from finetune_kit.encoding import find_special_tokens
+from finetune_kit.engine.trackers import load_trackers, require_trackers
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.outlook import Outlook, look_ahead
@@ -34,13 +35,11 @@ from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.run_lock import locked
 from finetune_kit.run_report import write_report
 from finetune_kit.splits import Splits
-from finetune_kit.trackers import load_trackers, require_trackers
 from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
-    from ludwig.callbacks import Callback
-
     from finetune_kit.devices import Device
+    from finetune_kit.engine.trackers import Callback
 
 VERSIONED = (
     "finetune-kit",

@@ -26,8 +26,8 @@ def test_the_python_example_runs_up_to_the_training(tmp_path) -> None:
     """Its names exist and its recipe loads; training itself is tested elsewhere."""
     example, _ = blocks("python")
     lines = example.splitlines()
-    script = "\n".join([lines[0], 'Recipe.load("smollm2-135m", ["data=rows.jsonl"])'])
-    assert 'Recipe.load("smollm2-135m", ["data=rows.jsonl"])' in example
+    script = "\n".join([lines[0], 'Recipe.load("smollm2-135m")'])
+    assert 'train(Recipe.load("smollm2-135m"), "rows.jsonl")' in example
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
 
 

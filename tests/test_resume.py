@@ -62,7 +62,11 @@ def moments(counts: dict[str, int]) -> list[Moment]:
     return [Moment(kind, draw.randint(1, counts[kind])) for kind in kinds]
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize(
+    "number",
+    # Each takes seconds: the first ones stand for the rest where time is short.
+    [pytest.param(number, marks=[pytest.mark.slow] if number >= 10 else []) for number in range(KILLS)],
+)
 def test_kill(number: int, asked, whole, tmp_path: Path) -> None:
     finished, counts = whole
     moment = moments(counts)[number]

@@ -179,7 +179,8 @@ def test_what_a_recipe_drops_is_left_out_and_named(tmp_path: Path, kind: str, li
     assert len(kept.splits.train) == 8 and len(report.splits.train) == 8 - len(lines)
     assert report.findings == kept.findings
     assert report.line().startswith("left out 1 ") and "(kept; `finetune-kit check` lists them)" in report.line()
-    assert report.manifest() == {"data_findings": kept.findings.counts, "dropped": report.dropped}
+    told = {"source": str(path), "data_findings": kept.findings.counts, "dropped": report.dropped}
+    assert report.manifest() == told
 
 
 def test_nothing_is_left_out_unasked(tmp_path: Path) -> None:

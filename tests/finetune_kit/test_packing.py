@@ -248,6 +248,7 @@ def test_the_chunked_loss_is_that_of_all_logits(monkeypatch) -> None:
     head = torch.nn.Linear(32, 120)
     hidden = torch.randn(23, 32, requires_grad=True)
     labels = torch.randint(120, (23,))
+    labels[::3] = head(hidden).argmax(-1)[::3]
     expected = torch.nn.functional.cross_entropy(head(hidden), labels, reduction="sum")
     (gradient,) = torch.autograd.grad(3 * expected, hidden)
     largest = []
@@ -258,8 +259,8 @@ def test_the_chunked_loss_is_that_of_all_logits(monkeypatch) -> None:
     torch.testing.assert_close(ours, gradient)
     assert max(largest) == 7 and sum(largest) == 23
     with torch.no_grad():
-        total, correct = answer_loss(hidden, labels, head, 120)
-    assert correct == (head(hidden).argmax(-1) == labels).sum()
+        total, correct = answer_loss(hidden.detach(), labels, head, 120)
+    assert 8 <= correct == (head(hidden).argmax(-1) == labels).sum()
     torch.testing.assert_close(total, expected.detach())
 
 

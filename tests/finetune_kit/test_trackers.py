@@ -6,9 +6,9 @@ from typing import get_args
 import pandas as pd
 import pytest
 
+from finetune_kit.engine.trackers import TRACKERS, require_trackers
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import RunSection
-from finetune_kit.trackers import TRACKERS, require_trackers
 from finetune_kit.training import train
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from finetune_kit.errors import KitError
 
 if TYPE_CHECKING:
-    from ludwig.callbacks import Callback
+    from ludwig.callbacks import Callback as Callback  # noqa: PLC0414  (for those outside the engine)
 
 TRACKERS = {"aim": "aim", "comet": "comet_ml", "mlflow": "mlflow", "wandb": "wandb"}
 """Their names in a recipe, as in Ludwig's registry, and the packages that they need."""
