@@ -50,20 +50,25 @@ def evaluate(session: nox.Session) -> None:
     session.run(kit("python"), "-m", "evals", *run)
 
 
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Run tests, some at once, each with a core to itself; every process takes more than a gigabyte."""
+    kit = environment(session, "tests")
+    processes = str(min(len(os.sched_getaffinity(0)), 4))
+    command = [kit("python"), "-m", "pytest", "-n", processes, *arguments, *session.posargs]
+    session.run(*command, env={"OMP_NUM_THREADS": "1"})
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the fast tests: `nox -s tests -- [PYTEST ARGUMENTS]`."""
-    kit = environment(session, "tests")
-    # Some at once, each with a core to itself; every process takes more than a gigabyte.
-    processes = str(min(len(os.sched_getaffinity(0)), 4))
-    session.run(kit("python"), "-m", "pytest", "-n", processes, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    run_pytest(session)
 
 
 @nox.session(name="tests-slow", default=False)
 def tests_slow(session: nox.Session) -> None:
-    """Run the tests that need the 135M model or a slow import."""
-    kit = environment(session, "tests")
-    session.run(kit("python"), "-m", "pytest", "-m", "slow", *session.posargs)
+    """Run the tests that take long: the 135M model, processes of their own, most of the 25 kills."""
+    # By file, since what a file prepares takes longest.
+    run_pytest(session, "-m", "slow", "--dist", "loadfile")
 
 
 @nox.session(default=False)

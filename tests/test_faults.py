@@ -205,6 +205,7 @@ def test_out_of_memory_halves_what_is_done_at_once_and_goes_on(asked, whole, tmp
     ]
 
 
+@pytest.mark.slow
 def test_what_was_learnt_of_the_memory_is_kept_when_the_run_is_gone_on_with(asked, tmp_path) -> None:
     told = run(
         asked(tmp_path),
@@ -218,6 +219,7 @@ def test_what_was_learnt_of_the_memory_is_kept_when_the_run_is_gone_on_with(aske
     assert any(text.startswith("The memory was not enough") for text in manifest(tmp_path / "run")["notices"])
 
 
+@pytest.mark.slow
 def test_a_row_that_does_not_fit_alone_turns_checkpointing_on_and_then_ends_the_run(asked, tmp_path) -> None:
     told = run(asked(tmp_path), tmp_path / "report.json", prepare=partial(memory_is_enough_for, 10))
     assert told["outcome"].startswith("The memory is not enough for 1 row of "), told
@@ -373,6 +375,7 @@ def test_a_torn_checkpoint_is_found_and_the_one_before_is_taken(damage: str, ask
     assert adapter(tmp_path / "run") == adapter(whole) and losses(tmp_path / "run") == losses(whole)
 
 
+@pytest.mark.slow
 def test_where_all_are_torn_the_run_begins_anew(asked, whole, tmp_path) -> None:
     for path in stop_after_four(asked, tmp_path):
         path.write_bytes(path.read_bytes()[:-10])
@@ -381,6 +384,7 @@ def test_where_all_are_torn_the_run_begins_anew(asked, whole, tmp_path) -> None:
     assert adapter(tmp_path / "run") == adapter(whole) and losses(tmp_path / "run") == losses(whole)
 
 
+@pytest.mark.slow
 def test_best_weights_that_are_torn_are_told_of(asked, tmp_path) -> None:
     paths = stop_after_four(asked, tmp_path)
     best = next(path for path in paths if path.name.startswith("step-00000003"))

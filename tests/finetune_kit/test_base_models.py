@@ -35,6 +35,7 @@ def hub_cache(home: Path, model: Path) -> Path:
     return snapshot
 
 
+@pytest.mark.slow
 def test_a_hub_id_is_loaded_from_the_cache_while_offline(tmp_path: Path, tiny_llama: Path) -> None:
     snapshot = hub_cache(tmp_path, tiny_llama)
     script = (

@@ -98,6 +98,7 @@ def test_debug_shows_the_traceback() -> None:
     assert type(result.exception).__name__ == "KitError"
 
 
+@pytest.mark.slow
 def test_train_predict_and_eval_from_the_shell(tmp_path: Path, rows_file: Path, tiny_llama: Path) -> None:
     """The whole way in processes of its own, as a user types it, in an empty folder."""
     shell = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}

@@ -274,6 +274,7 @@ def _until(text: str, stops: list[str]) -> str:
     return text[: min((text.index(stop) for stop in stops if stop in text), default=len(text))]
 
 
+@pytest.mark.slow
 def test_the_original_weights_are_another_model_than_those_trained_on(run: Run) -> None:
     """The adapter adds the same to both; what it is added to differs by what 4 bits take away."""
     import torch
@@ -288,6 +289,7 @@ def test_the_original_weights_are_another_model_than_those_trained_on(run: Run) 
     assert torch.equal(original["model.embed_tokens.weight"], base["model.embed_tokens.weight"])
 
 
+@pytest.mark.slow
 def test_sixteen_bits_are_the_default_and_proved_in_sixteen_bits(run: Run) -> None:
     done = export(run, merge=True)
     assert (done.merged.dtype, done.merged.proof.dtype, done.merged.onto) == ("bfloat16", "bfloat16", "trained")

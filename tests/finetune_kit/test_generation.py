@@ -193,6 +193,7 @@ def test_base_is_the_model_without_the_adapter(tiny_run: Run) -> None:
     assert [completion.text for completion in generator.complete(rows, "tuned")] == base
 
 
+@pytest.mark.slow
 def test_a_run_loaded_in_a_new_process_gives_the_same_text(tiny_run: Run) -> None:
     rows = tiny_run.rows("train")[:4]
     script = (

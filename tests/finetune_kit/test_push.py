@@ -29,6 +29,7 @@ def export(run: Run, endpoint: str, *arguments: str, **environment: str) -> subp
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_what_was_exported(run: Run) -> None:
     with hub(TOKEN) as there:
         dry = export(run, there.url, "--push", "me/tiny", HF_TOKEN=TOKEN)

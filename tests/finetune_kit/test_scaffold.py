@@ -164,6 +164,7 @@ def test_a_mistake_is_one_sentence(arguments, message, tmp_path, rows_file, monk
     assert not Path("recipe.yaml").exists()
 
 
+@pytest.mark.slow
 def test_what_it_writes_trains(tmp_path, tiny_llama, exercise_rows, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [{"Question": row["instruction"], "context": row["input"], "answer": row["output"]} for row in exercise_rows]
