@@ -46,8 +46,7 @@ def evaluate(session: nox.Session) -> None:
     """Generate with base and tuned, then score: `nox -s eval -- [RUN]`; the newest run without arguments."""
     kit = environment(session)
     run = session.posargs or ["runs/latest"]
-    session.run(kit("finetune-kit"), "predict", *run)
-    session.run(kit("python"), "-m", "evals", *run)
+    session.run(kit("finetune-kit"), "eval", *run)
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:

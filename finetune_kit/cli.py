@@ -155,13 +155,14 @@ def evaluate(
     """Generate on all sides where that is not done yet, then score them."""
     predict(run, server=server, debug=debug)
     from evals.__main__ import main as score
+    from finetune_kit.progress import View
     from finetune_kit.run import Run
-    from finetune_kit.run_report import write_report
+    from finetune_kit.run_report import try_report
 
     try:
         score(Path(run))
     finally:
-        write_report(Run.load(run))
+        try_report(Run.load(run), View().say)
 
 
 @app.command()

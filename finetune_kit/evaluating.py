@@ -6,7 +6,7 @@ from finetune_kit.errors import KitError
 from finetune_kit.generation import predict_test_rows
 from finetune_kit.progress import View
 from finetune_kit.run import Run
-from finetune_kit.run_report import write_report
+from finetune_kit.run_report import try_report
 
 if TYPE_CHECKING:
     from evals.report import Summary
@@ -29,10 +29,11 @@ def evaluate(run: Run, view: View | None = None, server: str | None = None) -> "
     from evals import score_run
     from evals.errors import EvalError
 
+    view = view or View.of_a_script()
     predict_test_rows(run, view=view, server=server)
     try:
         summary = score_run(run.path)
     except EvalError as error:
         raise KitError(str(error)) from None
-    write_report(run)
+    try_report(run, view.say)
     return summary

@@ -1,7 +1,7 @@
 """The report of a training run as one HTML file, from what its folder holds: no model, no script, no network."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,36 @@ _SCHEMES = {
 """Colours of a picture, on the report's cards."""
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, manifest: Mapping[str, Any] | None = None) -> Path:
     """Write `report.html`, or write it anew: after an evaluation it has answers and scores.
+
+    Args:
+        run: The run.
+        manifest: What is reported, where that is not the run's manifest yet.
 
     Returns:
         The file.
     """
     path = run.path / NAME
-    write_text(path, render(run))
+    write_text(path, render(run, manifest))
     return path
 
 
-def render(run: Run) -> str:
+def try_report(run: Run, say: Callable[[str], None], manifest: Mapping[str, Any] | None = None) -> None:
+    """Write the report; where that fails, say so, since what was trained and scored stands without it.
+
+    Args:
+        run: The run.
+        say: Is called with the failure, if there is one.
+        manifest: As of `write_report`.
+    """
+    try:
+        write_report(run, manifest)
+    except Exception as error:  # of a picture or a template, too
+        say(f"Note        {run.path / NAME} could not be written ({type(error).__name__}: {error}); all else is there")
+
+
+def render(run: Run, manifest: Mapping[str, Any] | None = None) -> str:
     """The report, as a whole HTML document."""
     from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -43,7 +61,7 @@ def render(run: Run) -> str:
     from evals.languages import detect_language
     from evals.plain_text import one_line, visible
 
-    manifest, log, summary = run.manifest, run.train_log(), run.summary
+    manifest, log, summary = manifest or run.manifest, run.train_log(), run.summary
     environment = Environment(
         # The style is that of the evaluation's report.
         loader=ChoiceLoader([FileSystemLoader(Path(__file__).parent), PackageLoader("evals", "templates")]),
@@ -57,8 +75,10 @@ def render(run: Run) -> str:
 
     def code(text: str, language: str = "") -> Markup:
         """Text in colours: an answer has those of its fences, or else of what it seems to be."""
-        return code_html(text, language or ("markdown" if "```" in text else detect_language(text).name))[0]
+        html, left_off = code_html(text, language or ("markdown" if "```" in text else detect_language(text).name))
+        return html + (f"… {left_off:,} more characters" if left_off else "")
 
+    answers = _answers(run)
     environment.filters |= {"brief": one_line, "code": code}
     return environment.get_template(_TEMPLATE).render(
         name=run.path.name,
@@ -70,7 +90,8 @@ def render(run: Run) -> str:
         lengths=_pictures(draw_lengths, found) if (found := manifest.get("token_lengths")) else {},
         length_facts=[*found["summary"].items(), ("the cap", found["cap"])] if found else [],
         scores=scores_of(summary) if summary else [],
-        answers=_answers(run),
+        answers=answers[:SHOWN],
+        answered=len(answers),
         sides=SIDES,
         rows=[(split, manifest["rows"][split]) for split in SPLITS if split in manifest.get("rows", {})],
         warnings=_warnings(manifest),
@@ -138,13 +159,13 @@ def _validation(manifest: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _answers(run: Run) -> list[dict[str, Any]]:
-    """The first test rows that were answered: the row, and what each side said."""
+    """The test rows that were answered: the row, and what each side said."""
     said: dict[str, dict[str, Any]] = {}
     for side in SIDES:
         path = run.predictions_path(side)
         for line in read_jsonl(path) if path.exists() else []:
             said.setdefault(line["row_id"], {**line, "said": {}})["said"][side] = line["completion"]
-    return list(said.values())[:SHOWN]
+    return list(said.values())
 
 
 def _pictures(draw: Any, found: Any) -> dict[str, str]:

@@ -33,7 +33,7 @@ from finetune_kit.recorder import Recorder
 from finetune_kit.resuming import interrupted_run, make_way, require_unchanged
 from finetune_kit.run import SPLITS, Run, write_text
 from finetune_kit.run_lock import locked
-from finetune_kit.run_report import write_report
+from finetune_kit.run_report import try_report
 from finetune_kit.splits import Splits
 from finetune_kit.truncation import Fitted, fit_rows
 
@@ -168,10 +168,11 @@ def _train(
             encoded.tokenizer.save_pretrained(run.adapter_path)
             manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
             manifest |= _fit(run, encoded, base, view, callbacks)
-            run.write_manifest({**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)})
-            with suppress(OSError):  # the run is finished whether it can be shown or not
-                write_report(run)
+            finished = {**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)}
+            try_report(run, view.say, finished)
             run.make_latest()
+            # Last of all, so that a run that was killed before can be gone on with, and lacks nothing after.
+            run.write_manifest(finished)
         except BaseException as error:
             _end_early(run, manifest, error)
             if isinstance(error, OSError):

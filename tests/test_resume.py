@@ -55,17 +55,17 @@ def result(folder: Path) -> tuple[bytes, list[tuple], dict[str, float]]:
 
 
 def moments(counts: dict[str, int]) -> list[Moment]:
-    """Seeded ones, of each kind; the writes are of checkpoints, and so are most of the files."""
+    """Seeded ones, of each kind, and the very last; the writes are of checkpoints, and so are most of the files."""
     draw = random.Random(25)
     kinds = ["write"] * 9 + ["file"] * 9 + ["step"] * 7
     assert len(kinds) == KILLS
-    return [Moment(kind, draw.randint(1, counts[kind])) for kind in kinds]
+    return [*(Moment(kind, draw.randint(1, counts[kind])) for kind in kinds), Moment("file", counts["file"])]
 
 
 @pytest.mark.parametrize(
     "number",
     # Each takes seconds: the first ones stand for the rest where time is short.
-    [pytest.param(number, marks=[pytest.mark.slow] if number >= 5 else []) for number in range(KILLS)],
+    [pytest.param(number, marks=[pytest.mark.slow] if number >= 5 else []) for number in range(KILLS + 1)],
 )
 def test_kill(number: int, asked, whole, tmp_path: Path) -> None:
     finished, counts = whole

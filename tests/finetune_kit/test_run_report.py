@@ -4,12 +4,16 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from finetune_kit.evaluating import evaluate
+from finetune_kit.progress import View
 from finetune_kit.run import Run
 from finetune_kit.run_report import SHOWN, render, write_report
+from finetune_kit.training import train
 from tests.finetune_kit.test_run_list import SUMMARY
 
 HOSTILE = '</code></pre><script>alert(1)</script>"><img src=x onerror=alert(2)>'
@@ -94,6 +98,7 @@ def test_after_an_evaluation_it_has_answers_and_scores(run: Run) -> None:
     assert "The tuned model is better: pass@1 +0.400." in html
     assert '<td class="figure">0.100</td><td class="figure">0.500</td>' in html
     assert html.count('<details class="card even"') == SHOWN
+    assert f"The first {SHOWN} of {SHOWN + 3} test rows" in html
     assert "<img src=x" not in html and "onerror" in html  # shown, and no tag
 
 
@@ -107,6 +112,36 @@ def test_answers_have_the_colours_of_what_they_are(run: Run) -> None:
     base, tuned = render(run).split("<h4>base</h4>")[1].split("<h4>tuned</h4>")
     assert '<span class="line">Sure! I can\'t.\n</span>' in base
     assert re.search(r'<span class="k">def</span>', tuned)
+
+
+def test_what_is_cut_says_so(run: Run) -> None:
+    instruction = "sort " + "these " * 50
+    line = {"row_id": "r", "instruction": instruction, "input": "", "output": "x", "completion": "y\n" * 5_000}
+    run.predictions_path("tuned").parent.mkdir(exist_ok=True)
+    run.predictions_path("tuned").write_text(json.dumps(line) + "\n")
+    html = render(run)
+    assert html.count(instruction) == 1 and "All test rows." in html
+    kept = html.split("<h4>tuned</h4>")[1].count(">y\n</span>")
+    assert f"… {10_000 - 2 * kept + 1:,} more characters</code>" in html
+
+
+def test_a_report_that_fails_fails_nothing_else(
+    tiny_recipe, exercise_rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong in a picture: the run is trained, and its answers are scored."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr("finetune_kit.run_report.draw_losses", fail)
+    said = StringIO()
+    recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=tiny", "generation.max_new_tokens=12")
+    trained = train(recipe, exercise_rows, view=View(said))
+    assert Run.load(trained.path).manifest["status"] == "finished"
+    assert (trained.path.parent / "latest").resolve() == trained.path.resolve()
+    assert "could not be written (ValueError: no such colour); all else is there" in said.getvalue()
+    assert not (trained.path / "report.html").exists()
+    assert evaluate(trained).verdict.sentence
 
 
 def test_what_happened_on_the_way_is_told(run: Run) -> None:
@@ -139,8 +174,6 @@ def test_a_run_that_has_only_begun_can_be_shown(run: Run) -> None:
 
 
 def test_an_evaluation_from_a_script_writes_it_anew(run: Run) -> None:
-    from finetune_kit.evaluating import evaluate
-
     before = (run.path / "report.html").read_text()
     evaluate(run)
     after = (run.path / "report.html").read_text()
