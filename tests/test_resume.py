@@ -65,7 +65,7 @@ def moments(counts: dict[str, int]) -> list[Moment]:
 @pytest.mark.parametrize(
     "number",
     # Each takes seconds: the first ones stand for the rest where time is short.
-    [pytest.param(number, marks=[pytest.mark.slow] if number >= 5 else []) for number in range(KILLS + 1)],
+    [pytest.param(number, marks=[pytest.mark.slow] if number >= 3 else []) for number in range(KILLS + 1)],
 )
 def test_kill(number: int, asked, whole, tmp_path: Path) -> None:
     finished, counts = whole

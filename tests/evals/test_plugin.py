@@ -151,7 +151,7 @@ def test_only_the_selected_rows_run_where_no_gate_is_asked(project):
     assert sorted(verdicts(project).values()) == ["passed", "wrong_answer", "wrong_answer"]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_xdist_changes_no_verdict_and_runs_nothing_twice(project, workers):
     alone = run(project)
     expected = verdicts(project)
