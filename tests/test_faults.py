@@ -362,7 +362,9 @@ def stop_after_four(asked, folder: Path) -> list[Path]:
     return [file.path for file in Checkpoints(folder / "run" / "checkpoints").files()]
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["cut", *(pytest.param(one, marks=pytest.mark.slow) for one in ("changed", "empty"))]
+)
 def test_a_torn_checkpoint_is_found_and_the_one_before_is_taken(damage: str, asked, whole, tmp_path) -> None:
     newest, before, *_ = stop_after_four(asked, tmp_path)
     assert newest.name.startswith("step-00000004") and before.name.startswith("step-00000003")
@@ -406,7 +408,7 @@ def test_a_clock_that_jumps_changes_nothing(asked, whole, tmp_path) -> None:
     assert all(0 <= line["seconds"] < 3600 for line in log(tmp_path / "run") if line["type"] == "step")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_finishes_the_step_and_saves(number: int, asked, whole, tmp_path) -> None:
     told = run(
         asked(tmp_path, "run.checkpoint_every=1 h"), tmp_path / "report.json", prepare=partial(signal_comes, number)

@@ -110,6 +110,7 @@ def test_strict_rows_fail_as_tests_do_and_x_stops(project):
     assert closing(result) == {"1 failed", "2 passed"}
 
 
+@pytest.mark.slow
 def test_lf_runs_what_failed_last(project):
     first = project.runpytest_subprocess("-p", "evals.plugin", "--evals-strict")
     assert closing(first) == {"2 failed", "10 passed"}
@@ -128,6 +129,7 @@ def test_lf_runs_what_failed_last(project):
     }
 
 
+@pytest.mark.slow
 def test_rows_that_fail_without_strict_are_no_last_failures(project):
     project.runpytest_subprocess("-p", "evals.plugin")
     again = project.runpytest_subprocess("-p", "evals.plugin", "--lf")

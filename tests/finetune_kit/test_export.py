@@ -232,6 +232,7 @@ def run(tiny_run, tmp_path: Path) -> Run:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float32_device")
 def test_the_merged_model_answers_50_rows_as_the_adapter_does(run: Run) -> None:
     """In float32, with the answers that others get: `from_pretrained`, the chat template and the generation config."""

@@ -178,6 +178,7 @@ def test_operations_are_those_that_can_be_counted_by_hand(tiny_recipe) -> None:
     assert 2 * one <= attention <= 4.5 * one
 
 
+@pytest.mark.slow
 def test_what_is_named_has_the_effect_that_is_told(tiny_recipe) -> None:
     """By an independent route: the recipe with the settings, as the command line sets them, is forecast anew."""
     for overrides, lengths in (
