@@ -50,12 +50,9 @@ def evaluate(session: nox.Session) -> None:
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
-    """Run tests, some at once: one more than there are cores, as many wait for programs in the sandbox.
-
-    Every process takes more than a gigabyte.
-    """
+    """Run tests, some at once, each with a core to itself; every process takes more than a gigabyte."""
     kit = environment(session, "tests")
-    processes = str(min(len(os.sched_getaffinity(0)) + 1, 4))
+    processes = str(min(len(os.sched_getaffinity(0)), 4))
     command = [kit("python"), "-m", "pytest", "-n", processes, *arguments, *session.posargs]
     session.run(*command, env={"OMP_NUM_THREADS": "1"})
 

@@ -21,8 +21,9 @@ HOSTILE = '</code></pre><script>alert(1)</script>"><img src=x onerror=alert(2)>'
 
 @pytest.fixture
 def run(tiny_run, tmp_path: Path) -> Run:
-    """A run in a folder of its own."""
-    return Run.load(shutil.copytree(tiny_run.path, tmp_path / "runs" / "tiny"))
+    """A run in a folder of its own, of which nothing was asked yet."""
+    asked = shutil.ignore_patterns("predictions", "eval")
+    return Run.load(shutil.copytree(tiny_run.path, tmp_path / "runs" / "tiny", ignore=asked))
 
 
 def answer(run: Run) -> None:
