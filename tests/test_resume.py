@@ -64,8 +64,8 @@ def moments(counts: dict[str, int]) -> list[Moment]:
 
 @pytest.mark.parametrize(
     "number",
-    # Each takes seconds: the first ones stand for the rest where time is short.
-    [pytest.param(number, marks=[pytest.mark.slow] if number >= 3 else []) for number in range(KILLS + 1)],
+    # Each takes seconds: the first ones and the last stand for the rest where time is short.
+    [pytest.param(number, marks=[pytest.mark.slow] if 2 <= number < KILLS else []) for number in range(KILLS + 1)],
 )
 def test_kill(number: int, asked, whole, tmp_path: Path) -> None:
     finished, counts = whole

@@ -131,13 +131,17 @@ def test_a_report_that_fails_fails_nothing_else(
 ) -> None:
     """Whatever goes wrong in a picture: the run is trained, and its answers are scored."""
 
+    statuses = []
+
     def fail(*_: object) -> None:
+        statuses.append(Run.open(tmp_path / "tiny").manifest["status"])
         raise ValueError("no such colour")
 
     monkeypatch.setattr("finetune_kit.run_report.draw_losses", fail)
     said = StringIO()
     recipe = tiny_recipe(f"run.folder={tmp_path}", "run.name=tiny", "generation.max_new_tokens=12")
     trained = train(recipe, exercise_rows, view=View(said))
+    assert statuses == ["training"]  # finished is said last, or what is killed meanwhile is not gone on with
     assert Run.load(trained.path).manifest["status"] == "finished"
     assert (trained.path.parent / "latest").resolve() == trained.path.resolve()
     assert "could not be written (ValueError: no such colour); all else is there" in said.getvalue()
