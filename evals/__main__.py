@@ -32,6 +32,12 @@ def main(
         int | None, typer.Option(min=1, help="How many programs run at a time.", show_default="one a core")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Run the programs on the Ray cluster there, e.g. ray://HOST:10001, or auto."
+        ),
+    ] = None,
 ) -> None:
     """Score the predictions of a run, base model against tuned model.
 
@@ -42,7 +48,7 @@ def main(
     console = Console(quiet=quiet, width=width)
     try:
         with _progress(console) as progress:
-            summary = score_run(run, workers, progress)
+            summary = score_run(run, workers, progress, cluster=ray)
     except EvalError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(EXIT_USER_ERROR) from None

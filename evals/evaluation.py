@@ -26,12 +26,18 @@ class Evaluation:
         rows: Its rows; empty where they come from a run that is not there.
         sides: The sides that there are answers of, or should be.
         run: The run folder; None if the answers are in files.
-        workers: How many programs run at a time.
+        workers: How many programs run at a time; None for one a CPU of the cluster.
+        cluster: Address of the Ray cluster that runs them, or `auto`; None for this machine.
         tier: The tier of the sandbox to demand; None for the best there is.
     """
 
     def __init__(
-        self, suite: Suite, run: str | Path | None = None, tier: str | None = None, workers: int | None = None
+        self,
+        suite: Suite,
+        run: str | Path | None = None,
+        tier: str | None = None,
+        workers: int | None = None,
+        cluster: str | None = None,
     ) -> None:
         """Read rows and answers; nothing runs yet.
 
@@ -40,6 +46,7 @@ class Evaluation:
             run: A run folder in the place of the suite's own.
             tier: The tier of the sandbox in the place of the suite's own.
             workers: How many programs run at a time; one a core if None.
+            cluster: Address of a Ray cluster that is to run the programs, or `auto`; this machine if None.
 
         Raises:
             EvalError: If rows or answers cannot be read; all rows with a problem are named.
@@ -47,7 +54,8 @@ class Evaluation:
         self.suite = suite
         self.run = suite.run_folder(run)
         self.tier = tier or suite.tier
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers if cluster else workers or len(os.sched_getaffinity(0))
+        self.cluster = cluster
         self.paths = self._prediction_paths()
         self.sides = tuple(self.paths)
         lines = {side: read_lines(path) if path.is_file() else [] for side, path in self.paths.items()}
@@ -166,7 +174,7 @@ class Evaluation:
             else:
                 place = hashlib.sha256(str(suite.path.resolve()).encode()).hexdigest()[:8]
                 store = VerdictStore.of_user(f"{suite.name}-{place}")
-            self._sandbox = store.sandbox(suite.limits, self.workers, self.tier, suite.packages)
+            self._sandbox = store.sandbox(suite.limits, self.workers, self.tier, suite.packages, self.cluster)
         return self._sandbox
 
     def close(self) -> None:

@@ -62,7 +62,7 @@ class SuiteFile(pytest.File):
 
     def outcome(self, row: SuiteRow) -> RowOutcome:
         """Judge a row together with those that come with it."""
-        size = ROWS_A_WORKER * self.evaluation.workers
+        size = ROWS_A_WORKER * (self.evaluation.workers or 1)
         if self._places is None:
             self._places = {str(other.row_id): index for index, other in enumerate(self.pending)}
         place = self._places.get(str(row.row_id))

@@ -26,6 +26,7 @@ def score_run(
     progress: Callable[[int, int], None] | None = None,
     *,
     tier: str | None = None,
+    cluster: str | None = None,
 ) -> Summary:
     """Score a run folder's predictions, and write `summary.json`, `samples.jsonl` and the reports into its `eval/`.
 
@@ -40,6 +41,8 @@ def score_run(
         workers: How many programs run at a time; one a core if None.
         progress: Called with the number of programs run and the number in all.
         tier: The tier of the sandbox; the best there is if None.
+        cluster: Address of a Ray cluster that is to run the programs, or `auto` for the one that is started or found
+            here; this machine if None.
 
     Returns:
         The summary.
@@ -49,7 +52,7 @@ def score_run(
     """
     run_dir = Path(run_dir)
     read_run(run_dir)
-    with Evaluation(Suite.load(find_suite("run")), run_dir, tier, workers) as evaluation:
+    with Evaluation(Suite.load(find_suite("run")), run_dir, tier, workers, cluster) as evaluation:
         checks = check_data([row.values for row in evaluation.rows], evaluation.sandbox)
         evaluation.rows = [row for row in evaluation.rows if row.row_id not in checks.unusable]
         if not evaluation.rows:

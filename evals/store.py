@@ -29,6 +29,7 @@ from evals.sandbox import Completed, Job, Limits, Sandbox, Verdict, protections
 if TYPE_CHECKING:
     import filelock
 
+    from evals.on_ray import RaySandbox
     from evals.sandbox.worker import Worker
 
 Progress = Callable[[int, int], None]
@@ -179,9 +180,18 @@ class VerdictStore:
         workers: int | None = None,
         tier: str | None = None,
         packages: Sequence[str] = (),
+        cluster: str | None = None,
     ) -> StoredSandbox:
-        """Return what can be used in the place of a `Sandbox`, and starts a real one only where a result is missing."""
-        return StoredSandbox(self, limits, workers, tier, packages)
+        """Return what can be used in the place of a `Sandbox`, and starts a real one only where a result is missing.
+
+        Args:
+            limits: As `Sandbox` takes it.
+            workers: As `Sandbox` takes it.
+            tier: As `Sandbox` takes it.
+            packages: As `Sandbox` takes it.
+            cluster: Address of a Ray cluster that is to run the programs, or `auto`; this machine if None.
+        """
+        return StoredSandbox(self, limits, workers, tier, packages, cluster)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -215,14 +225,21 @@ class StoredSandbox:
     """
 
     def __init__(
-        self, store: VerdictStore, limits: Limits, workers: int | None, tier: str | None, packages: Sequence[str]
+        self,
+        store: VerdictStore,
+        limits: Limits,
+        workers: int | None,
+        tier: str | None,
+        packages: Sequence[str],
+        cluster: str | None = None,
     ) -> None:
         self.ran = 0
         self.limits = limits
         self._store = store
         self._settings = (workers, tier, tuple(packages))
         self._context = _context(tier, tuple(packages))
-        self._sandbox: _TellingSandbox | None = None
+        self._cluster = cluster
+        self._sandbox: _TellingSandbox | RaySandbox | None = None
 
     @property
     def tier(self) -> str:
@@ -249,7 +266,7 @@ class StoredSandbox:
         given = [job if isinstance(job, Job) else Job(*job) for job in jobs]
         keys = [self._key(limits, job.kind, job.code, job.tests) for job in given]
 
-        def run(sandbox: Sandbox, indices: Sequence[int], told: Progress | None) -> Sequence[Result]:
+        def run(sandbox: Sandbox | RaySandbox, indices: Sequence[int], told: Progress | None) -> Sequence[Result]:
             return sandbox.check_many([given[index] for index in indices], told, limits)
 
         return self._results(keys, given, run, progress)  # type: ignore[return-value]
@@ -261,7 +278,7 @@ class StoredSandbox:
         limits = limits or self.limits
         keys = [self._key(limits, "program", code, stdin.hex()) for code, stdin in programs]
 
-        def run(sandbox: Sandbox, indices: Sequence[int], told: Progress | None) -> Sequence[Result]:
+        def run(sandbox: Sandbox | RaySandbox, indices: Sequence[int], told: Progress | None) -> Sequence[Result]:
             return sandbox.run_many([programs[index] for index in indices], told, limits)
 
         return self._results(keys, programs, run, progress)  # type: ignore[return-value]
@@ -273,7 +290,7 @@ class StoredSandbox:
         self,
         keys: Sequence[str],
         inputs: Sequence[Any],
-        run: Callable[[Sandbox, Sequence[int], Progress | None], Sequence[Result]],
+        run: Callable[[Sandbox | RaySandbox, Sequence[int], Progress | None], Sequence[Result]],
         progress: Progress | None,
     ) -> list[Result]:
         found = self._store.find(keys)
@@ -296,7 +313,7 @@ class StoredSandbox:
         self,
         missing: dict[str, int],
         inputs: Sequence[Any],
-        run: Callable[[Sandbox, Sequence[int], Progress | None], Sequence[Result]],
+        run: Callable[[Sandbox | RaySandbox, Sequence[int], Progress | None], Sequence[Result]],
         progress: Progress | None,
     ) -> dict[str, Result]:
         sandbox = self._started()
@@ -315,10 +332,17 @@ class StoredSandbox:
             self._store.put(key, result)
         return found
 
-    def _started(self) -> _TellingSandbox:
+    def _started(self) -> _TellingSandbox | RaySandbox:
         if self._sandbox is None:
             workers, tier, packages = self._settings
-            sandbox = _TellingSandbox(self.limits, workers, tier, packages)
+            sandbox: _TellingSandbox | RaySandbox
+            if self._cluster is None:
+                sandbox = _TellingSandbox(self.limits, workers, tier, packages)
+            else:
+                from evals.on_ray import RaySandbox
+
+                address = None if self._cluster == "auto" else self._cluster
+                sandbox = RaySandbox(self.limits, workers, tier, packages, address)
             sandbox.__enter__()
             self._sandbox = sandbox
         return self._sandbox

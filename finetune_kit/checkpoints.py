@@ -14,6 +14,8 @@ from finetune_kit.errors import KitError
 
 _NAME = re.compile(r"step-(\d+)\.([0-9a-f]{64})\.pt")
 _PARTIAL = ".checkpoint.partial"
+ELSEWHERE = "elsewhere"
+"""A file that says where the checkpoints are, if it is not the run folder."""
 _MARGIN = 1.1
 """How much more room than the last checkpoint took there must be for the next."""
 
@@ -58,12 +60,14 @@ class Checkpoints:
         """How large the next one will be, as far as is known."""
 
     def files(self) -> list[SavedFile]:
-        """What is there, the newest first, whole or not."""
-        if not self.folder.is_dir():
-            return []
-        names = {path: _NAME.fullmatch(path.name) for path in self.folder.iterdir()}
+        """What is there, the newest first, whole or not; Ray's are in folders of their own."""
+        names = {path: _NAME.fullmatch(path.name) for path in self.folder.rglob("step-*")}
         found = [SavedFile(path, int(name[1]), name[2]) for path, name in names.items() if name]
         return sorted(found, key=lambda file: (file.step, file.sha256), reverse=True)
+
+    def exist(self) -> bool:
+        """Whether there is one, here or where Ray keeps it."""
+        return bool(self.files()) or (self.folder / ELSEWHERE).exists()
 
     def save(self, state: dict[str, Any], step: int, keep: Collection[int] = ()) -> SavedFile:
         """Write a checkpoint; then take away those that are no longer kept.

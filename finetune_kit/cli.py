@@ -160,7 +160,7 @@ def evaluate(
     from finetune_kit.run_report import try_report
 
     try:
-        score(Path(run))
+        score(Path(run), ray=Run.load(run).recipe.backend.cluster)
     finally:
         try_report(Run.load(run), View().say)
 

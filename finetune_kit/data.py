@@ -121,8 +121,7 @@ def load_questions(source: Source, columns: Mapping[str, str], required: Sequenc
     """
     records = list(_read(source))
     first = records[0][1] if records and isinstance(records[0][1], dict) else {}
-    mapping = {name: name for name in (*required, *REQUIRED, *OPTIONAL, "row_id")}
-    mapping |= {name: column for name, column in columns.items() if column in first}
+    mapping = question_columns(columns, required, first)
     rows = _to_rows(records, mapping, set(required), name_of(source))
     seen: dict[str, str] = {}
     for placed in rows:
@@ -131,6 +130,12 @@ def load_questions(source: Source, columns: Mapping[str, str], required: Sequenc
             raise KitError(f"{placed.place}: row_id {row_id!r} stands at {seen[row_id]} already; rename one.")
         seen[row_id] = placed.place
     return [placed.row for placed in rows]
+
+
+def question_columns(columns: Mapping[str, str], required: Sequence[str], first: Mapping[str, Any]) -> dict[str, str]:
+    """Our name of a column of rows to answer: its name in the source, of which `first` is the first record."""
+    mapping = {name: name for name in (*required, *REQUIRED, *OPTIONAL, "row_id")}
+    return mapping | {name: column for name, column in columns.items() if column in first}
 
 
 def read_jsonl(path: Path) -> list[Any]:
@@ -254,7 +259,7 @@ def _to_rows(records: Iterable[Record], mapping: Mapping[str, str], required: se
         try:
             if isinstance(record, KitError):
                 raise record
-            rows.append(_to_row(record, mapping, required, where))
+            rows.append(to_row(record, mapping, required, where))
             places.append(where)
         except KitError as error:
             problems.append((where, error))
@@ -292,7 +297,18 @@ def all_at_once(problems: Sequence[tuple[str, KitError]], source: str) -> KitErr
     return KitError(f"{len(problems)} rows of {source} can't be used:\n" + "\n".join(lines))
 
 
-def _to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: str) -> Row:
+def to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: str) -> Row:
+    """The row that a record is.
+
+    Args:
+        record: What stands in the source.
+        mapping: Our name of a column: its name there.
+        required: Columns, by our names, that must be there.
+        where: Its place.
+
+    Raises:
+        KitError: If it is no row; the message begins with the place.
+    """
     if not isinstance(record, dict):
         raise KitError(f"{where}: a row must be an object with columns, and this is {kind_of(record)}.")
     row: Row = {}

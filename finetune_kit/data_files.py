@@ -61,6 +61,32 @@ def read_file(path: Path) -> list[Record]:
     return reader(path, data)
 
 
+def jsonl_records(path: Path) -> Iterator[Record]:
+    """The records of a JSONL file as `read_file` gives them, a line at a time.
+
+    Raises:
+        KitError: If the file cannot be read at all.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        file.seek(0)
+        plain = head[:1] == b"{" and 0 not in head
+        for number, raw in enumerate(file if plain else (), start=1):
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                plain = False
+                break
+            if not line.strip():
+                continue
+            try:
+                yield f"{path}:{number}", _DECODER.decode(line)
+            except (ValueError, RecursionError) as error:
+                yield _broken(path, line.removesuffix("\n"), 0, number, error)
+    if not plain:
+        yield from read_file(path)  # which knows what else it may be, or says what is wrong with it
+
+
 def kind_of(value: Any) -> str:
     """What a value of JSON is, for a message."""
     names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import resource
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,15 @@ def free_memory(device: Any) -> int:
         return int(psutil.virtual_memory().available)
     held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(torch.cuda.mem_get_info(device)[0]) + held
+
+
+def peak_memory(device: Device) -> int:
+    """Bytes that this process held at most: of the CUDA allocator on a GPU, resident memory otherwise."""
+    if device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def used_memory() -> int:

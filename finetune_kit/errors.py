@@ -22,4 +22,5 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     def __init__(self, number: signal.Signals, step: int, steps: int) -> None:
         self.signal = number
+        self.arguments = number, step, steps
         super().__init__(f"Stopped after step {step} of {steps}, which is saved. The same command goes on from there.")

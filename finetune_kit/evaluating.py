@@ -32,7 +32,7 @@ def evaluate(run: Run, view: View | None = None, server: str | None = None) -> "
     view = view or View.of_a_script()
     predict_test_rows(run, view=view, server=server)
     try:
-        summary = score_run(run.path)
+        summary = score_run(run.path, cluster=run.recipe.backend.cluster)
     except EvalError as error:
         raise KitError(str(error)) from None
     try_report(run, view.say)

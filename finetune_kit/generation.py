@@ -6,18 +6,20 @@ There are three sides: `base`, the base model with the recipe's prompt; `prompte
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune_kit.answering import Rows, answer_rows, count_missing, in_chunks
 from finetune_kit.base_models import resolve_base_model
-from finetune_kit.data import Row, Source, load_questions, read_jsonl, write_jsonl
+from finetune_kit.data import Row, Source, load_questions, read_jsonl
 from finetune_kit.errors import KitError
 from finetune_kit.few_shot import FewShotPrompt, candidates, losses
 from finetune_kit.progress import View
 from finetune_kit.prompt import Prompt
+from finetune_kit.question_file import QuestionFile
 from finetune_kit.recipe import Generation
 from finetune_kit.run import SIDES, Run, write_text
 
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from finetune_kit.decoding import Completion
+    from finetune_kit.on_ray.generation import RayGenerator
+
+CHUNK = 256
+"""Rows that are answered together; when they are, the answers are on the disk."""
+LARGE = 2**24
+"""Bytes of a file of rows that is not read into memory."""
 
 
 def asking(run: Run) -> tuple[Prompt, Any]:
@@ -106,6 +114,17 @@ class Generator:
         with nullcontext() if side == "tuned" else self._model.disable_adapter():
             model = self._model.get_base_model()
             return decode(model, self._tokenizer, prompts, settings, seed=seed, on_done=on_done, end_id=end)
+
+    def complete_some(
+        self, rows: Iterator[Row], side: str, on_done: Callable[[], None]
+    ) -> "Iterator[tuple[list[Row], list[Completion]]]":
+        """Answer rows, so many at a time that a process which is killed loses little, and neighbours have a length."""
+        for some in in_chunks(rows, CHUNK):
+            yield some, self.complete(some, side, on_done)
+
+    def way_to_ask(self, view: View | None = None) -> str:
+        """What the way is called that `few_shot` finds."""
+        return self.few_shot(view).name
 
     def few_shot(self, view: View | None = None) -> FewShotPrompt:
         """How the base model is asked on the side `prompted`: of some ways, the one after which it expects the answers
@@ -190,8 +209,8 @@ def generate(run: Run, rows: Source, side: str = "tuned", server: str | None = N
         KitError: If a row lacks a column, the base model is not there, or the server does not do it.
     """
     _require_sides([side])
-    generator = Generator(run, server)
-    return [completion.text for completion in generator.complete(_questions(generator, rows), side)]
+    with _generator(run, server, View(quiet=True)) as generator:
+        return [completion.text for completion in generator.complete(_questions(run, rows), side)]
 
 
 def predict(
@@ -228,12 +247,13 @@ def predict(
         paths = predict_test_rows(run, names, view, server)
         answers = {side: [line["completion"] for line in read_jsonl(path)] for side, path in paths.items()}
     else:
-        generator, view = Generator(run, server), view or View.of_a_script()
-        rows = _questions(generator, data)
+        view = view or View.of_a_script()
+        rows = _questions(run, data)
         answers = {}
-        for side in names:
-            with view.stage(f"Generating, {side}", len(rows), "row") as stage:
-                answers[side] = [one.text for one in generator.complete(rows, side, stage.advance)]
+        with _generator(run, server, view) as generator:
+            for side in names:
+                with view.stage(f"Generating, {side}", len(rows), "row") as stage:
+                    answers[side] = [one.text for one in generator.complete(rows, side, stage.advance)]
     recipe = run.recipe
     columns = [recipe.input_features[0].name, "input", *Prompt.of(recipe).columns, recipe.output_column]
     table = {column: [row.get(column, "") for row in rows] for column in dict.fromkeys(columns)}
@@ -262,12 +282,11 @@ def predict_test_rows(
     rows = run.rows("test")
     if not rows:
         raise KitError(f"The run {run.path} has no test rows; train it on more rows, or name a file of rows.")
-    generator = Generator(run, server)
     view = view or View.of_a_script()
     paths = {side: run.predictions_path(side) for side in sides}
-    for side, path in paths.items():
-        path.parent.mkdir(exist_ok=True)
-        _answer(generator, rows, side, path, view)
+    with _generator(run, server, view) as generator:
+        for side, path in paths.items():
+            _answer(generator, rows, side, path, view)
     return paths
 
 
@@ -295,8 +314,8 @@ def predict_file(
     Raises:
         KitError: If the rows can't be read, or the output can't be written.
     """
-    generator = Generator(run, server)
-    rows = _questions(generator, source)
+    large = Path(source).suffix == ".jsonl" and Path(source).is_file() and Path(source).stat().st_size > LARGE
+    rows: Rows = QuestionFile(Path(source), *_columns(run)) if large else _questions(run, source)
     path = output or Path(f"{Path(source).stem}.predictions.jsonl")
     try:
         # Found out now, and not when the answers are there and have no place to go.
@@ -305,7 +324,9 @@ def predict_file(
         probe.unlink()
     except OSError as error:
         raise KitError(f"{path} can't be written ({error.strerror}); name another file with --output.") from None
-    _answer(generator, rows, side, path, view or View(quiet=True))
+    view = view or View(quiet=True)
+    with _generator(run, server, view) as generator:
+        _answer(generator, rows, side, path, view)
     return path
 
 
@@ -315,49 +336,45 @@ def _require_sides(sides: Sequence[str]) -> None:
         raise KitError(f"A side is one of {', '.join(SIDES)}, and not {unknown[0]!r}." if unknown else "Name a side.")
 
 
-def _questions(generator: Generator, source: Source) -> list[Row]:
-    """Rows to answer: with the columns that the prompt names, of which `input` may be absent."""
-    section = generator.run.recipe.data
-    needed = [name for name in generator.prompt.columns if name != "input"]
-    return load_questions(source, section.columns if section else {}, needed)
+def _columns(run: Run) -> tuple[Mapping[str, str], list[str]]:
+    """What columns of rows to answer are called, and which must be there: the prompt's, of which `input` may not."""
+    section = run.recipe.data
+    return section.columns if section else {}, [name for name in Prompt.of(run.recipe).columns if name != "input"]
 
 
-def _answer(generator: Generator, rows: Sequence[Row], side: str, path: Path, view: View) -> None:
+def _questions(run: Run, source: Source) -> list[Row]:
+    """Rows to answer."""
+    return load_questions(source, *_columns(run))
+
+
+@contextmanager
+def _generator(run: Run, server: str | None, view: View) -> "Iterator[Generator | RayGenerator]":
+    """What answers: this process, a server, or the Ray cluster that the run's recipe names."""
+    if server is None and run.recipe.backend.type == "ray":
+        from finetune_kit.on_ray.generation import ray_generator
+
+        with ray_generator(run, view) as generator:
+            yield generator
+    else:
+        yield Generator(run, server)
+
+
+def _answer(generator: "Generator | RayGenerator", rows: Rows, side: str, path: Path, view: View) -> None:
     """Make a file of predictions whole: what it holds of these rows and settings stays, the rest is generated."""
     if side == "prompted":
-        view.say(f"The base model is prompted with: {generator.few_shot(view).name}")
+        view.say(f"The base model is prompted with: {generator.way_to_ask(view)}")
     settings_hash = generator.settings_hash(side)
-    asked = {row["row_id"]: _line(generator.run, row, settings_hash) for row in rows}
-    kept = _kept(path, asked)
-    missing = [row for row in rows if row["row_id"] not in kept]
-    if missing:
-        with view.stage(f"Generating, {side}", len(missing), "row") as stage:
-            done = generator.complete(missing, side, stage.advance)
-        for row, answer in zip(missing, done, strict=True):
-            answered = {"completion": answer.text, "finish_reason": answer.finish_reason}
-            kept[row["row_id"]] = {**asked[row["row_id"]], **answered}
-    write_jsonl(path, [kept[row["row_id"]] for row in rows])
-    cut = sum(kept[row["row_id"]]["finish_reason"] == "length" for row in rows)
+
+    def line_of(row: Row) -> dict[str, Any]:
+        return _line(generator.run, row, settings_hash)
+
+    def complete(missing: Iterator[Row]) -> Iterator[tuple[list[Row], "list[Completion]"]]:
+        with view.stage(f"Generating, {side}", count_missing(rows, line_of, path), "row") as stage:
+            yield from generator.complete_some(missing, side, stage.advance)
+
+    cut = answer_rows(rows, line_of, complete, path)
     limit = generator.run.recipe.generation.max_new_tokens
     view.say(f"Wrote {path}" + (f"; {cut} of {len(rows)} answers were cut at {limit} tokens" if cut else ""))
-
-
-def _kept(path: Path, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The lines that were made for the same row with the same settings, by row."""
-    try:
-        lines = read_jsonl(path)
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise KitError(f"{path} holds something else than predictions; move it, or name another file.") from None
-    answers = {"completion", "finish_reason"}
-    return {
-        line["row_id"]: line
-        for line in lines
-        if isinstance(line, dict)
-        and answers <= line.keys()
-        and asked.get(str(line.get("row_id"))) == {name: value for name, value in line.items() if name not in answers}
-    }
 
 
 def _line(run: Run, row: Row, settings_hash: str) -> dict[str, Any]:

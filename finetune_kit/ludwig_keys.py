@@ -169,7 +169,7 @@ _TABLE: dict[str, list[tuple[str, tuple[Any, ...], str]]] = {
     ],
     "backend": [
         ("cache_dir cache_credentials cache_format cache_encoder_embeddings", EMPTY, _NO_CACHE),
-        ("processor trainer loader", EMPTY, "the kit trains in this process, on one device."),
+        ("processor loader", EMPTY, "the kit reads the rows itself."),
     ],
     "input_features": [
         ("column proc_column", UNSET, "data.columns says what a column is called in the data."),

@@ -17,7 +17,7 @@ from finetune_kit import recipe_checks
 from finetune_kit.checkpoints import Interval
 from finetune_kit.errors import KitError
 from finetune_kit.ludwig_keys import without_ludwigs_own
-from finetune_kit.recipe_file import Problem, RecipeFile, read_recipe
+from finetune_kit.recipe_file import Problem, RecipeFile, read_recipe, section_of
 from finetune_kit.recipe_problems import problems_of
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
@@ -205,11 +205,39 @@ class Trainer(Section):
     """Ours, not Ludwig's: a step without a finite loss is skipped, and after more than so many the run ends."""
 
 
-class Backend(Section):
-    """Where Ludwig runs."""
+class BackendTrainer(Section):
+    """The workers of a Ray backend."""
 
-    type: Literal["local"] = "local"
-    """In this process."""
+    num_workers: int | None = Field(None, gt=0)
+    """Processes that train together, each on its share of every step; one a GPU where it is not given, or else one."""
+    min_workers: int | None = Field(None, gt=0)
+    """Ours, not Ludwig's: go on with as few when nodes are lost, and with more again when they are back."""
+    use_gpu: bool | None = None
+    """Whether a worker has a GPU; as the cluster has some where it is not given."""
+    resources_per_worker: dict[str, float] = {}
+    """More of what a worker takes, in Ray's words, e.g. `{CPU: 4}`."""
+
+
+class Backend(Section):
+    """Where Ludwig runs; a word is enough, `local`, `ray` or the address of a Ray cluster, `ray://HOST:10001`."""
+
+    type: Literal["local", "ray"] = "local"
+    """In this process, or on a Ray cluster."""
+    address: str | None = None
+    """Ours, not Ludwig's: of the Ray cluster; the one that runs on this machine where it is not given, or else one
+    that is started for the run."""
+    storage: str | None = None
+    """Ours, not Ludwig's: a folder that all nodes see, or a bucket (`s3://...`), for Ray's checkpoints; the run
+    folder where it is not given, which is enough on one machine."""
+    max_failures: int = Field(3, ge=-1)
+    """Ours, not Ludwig's: how often the workers are started again after one was lost; -1 knows no end."""
+    trainer: BackendTrainer = BackendTrainer()
+    """The workers."""
+
+    @property
+    def cluster(self) -> str | None:
+        """The address of the Ray cluster, or `auto` where that is to be found; None where it is this process."""
+        return (self.address or "auto") if self.type == "ray" else None
 
 
 class Data(Section):
@@ -269,8 +297,6 @@ class TokenBudget:
     """Whether activations are computed twice in the place of keeping them; None leaves it to the memory at hand."""
 
 
-WORDS_FOR_SECTIONS = {"data": "source", "adapter": "type", "backend": "type"}
-"""Sections that a word can stand for, and the key that it then is."""
 _LATER = "the keys are held against each other later"
 
 
@@ -315,8 +341,7 @@ class Recipe(Section):
     def _a_word_is_enough(cls, value: Any) -> Any:
         """`data: rows.jsonl`, and as in Ludwig `adapter: lora` and `backend: local`."""
         if isinstance(value, dict):
-            words = {section: value[section] for section in WORDS_FOR_SECTIONS if isinstance(value.get(section), str)}
-            value = {**value, **{section: {WORDS_FOR_SECTIONS[section]: word} for section, word in words.items()}}
+            value = {section: section_of(section, one) for section, one in value.items()}
         return value
 
     @model_validator(mode="after")
@@ -410,7 +435,8 @@ class Recipe(Section):
             A config that passes Ludwig's own validation. `base_model` is the name as the recipe has it.
         """
         config = self.model_dump(mode="json", exclude={"data", "run"}, exclude_unset=True)
-        config["backend"] = self.backend.model_dump()
+        # Of several workers, each is a Ludwig of its own.
+        config["backend"] = {"type": "local"}
         for features in ("input_features", "output_features"):
             config[features] = [feature.model_dump() for feature in getattr(self, features)]
         config.get("generation", {}).pop("stop_strings", None)

@@ -11,6 +11,22 @@ import yaml
 from finetune_kit.errors import KitError
 
 COMMAND_LINE = "command line"
+WORDS_FOR_SECTIONS = {"data": "source", "adapter": "type", "backend": "type"}
+"""Sections that a word can stand for, and the key that it then is."""
+
+
+def section_of(section: str, value: Any) -> Any:
+    """What a word stands for; any other value as it is.
+
+    Example:
+        >>> section_of("data", "rows.jsonl"), section_of("backend", "ray://head:10001")
+        ({'source': 'rows.jsonl'}, {'type': 'ray', 'address': 'ray://head:10001'})
+    """
+    if section not in WORDS_FOR_SECTIONS or not isinstance(value, str):
+        return value
+    if section == "backend" and value.startswith("ray://"):
+        return {"type": "ray", "address": value}
+    return {WORDS_FOR_SECTIONS[section]: value}
 
 
 @dataclass(frozen=True)
@@ -85,8 +101,8 @@ class RecipeFile:
         *sections, last = key.split(".")
         around: Any = self.tree
         for number, section in enumerate(sections):
-            if section == "data" and isinstance(around.get(section), str):
-                around[section] = {"source": around[section]}
+            if number == 0:
+                around[section] = section_of(section, around.get(section))
             name = ".".join(sections[: number + 1])
             if around.get(section) is None:
                 around[section] = {}

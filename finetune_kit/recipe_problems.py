@@ -58,7 +58,7 @@ _VALUES: dict[str, dict[Any, str]] = {
         "auto": "Leave it out, and the device decides.",
     },
     "preprocessing.split.type": dict.fromkeys(("fixed", "stratify", "datetime"), _SPLITS),
-    "backend.type": dict.fromkeys(("ray", "horovod", "deepspeed"), "The kit trains in this process, on one device."),
+    "backend.type": dict.fromkeys(("horovod", "deepspeed", "dask"), "The kit trains in this process, or on Ray."),
     "features.type": dict.fromkeys(("number", "category", "binary", "sequence", "set"), _PLAIN_TEXT),
 }
 

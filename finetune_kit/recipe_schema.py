@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from finetune_kit.recipe import WORDS_FOR_SECTIONS, Recipe
+from finetune_kit.recipe import Recipe
+from finetune_kit.recipe_file import WORDS_FOR_SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -2,15 +2,17 @@
 
 import json
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune_kit.devices import used_memory
 from finetune_kit.progress import Stage, View, format_seconds
 from finetune_kit.run import read_log, write_text
 
 if TYPE_CHECKING:
+    from finetune_kit.devices import Device
     from finetune_kit.engine.listener import OptimizerStep, SkippedStep
     from finetune_kit.engine.rehearsal import Rehearsal
 
@@ -47,6 +49,15 @@ class Recorder(ExitStack):
         """Say it."""
         self.view.say(f"Note        {text}")
 
+    def on_workers(self, places: Sequence[str]) -> None:
+        """Say where the processes are that train together."""
+        on = ", ".join(f"{count} on {place}" for place, count in Counter(places).items())
+        self.view.say(f"Workers     {len(places)}: {on}")
+
+    def on_device(self, device: "Device", compute_dtype: str) -> None:
+        """Say where it is computed."""
+        self.view.say(f"Device      {device.name}, computing in {compute_dtype}: {device.reason}")
+
     def on_rehearsal(self, rehearsal: "Rehearsal") -> None:
         """Say how it went."""
         step = f"a step of the {rehearsal.rows} longest rows (up to {rehearsal.tokens:,} tokens)"
@@ -56,6 +67,7 @@ class Recorder(ExitStack):
 
     def on_start(self, optimizer_steps: int, done: int = 0) -> None:
         """Begin the bar, and the log, or go on with it behind what was logged of the steps that are done."""
+        self.close()  # what was begun before the workers were lost
         self.planned = optimizer_steps
         lines = read_log(self.log, done) if done else []
         steps = [line for line in lines if line["type"] == "step"]
@@ -95,12 +107,12 @@ class Recorder(ExitStack):
             rows=step.rows,
             tokens=step.tokens,
             seconds=round(seconds, 4),
-            memory_bytes=(memory := used_memory()),
+            memory_bytes=step.memory_bytes,
         )
         if self.stage:
             validation = "" if self.validation_loss is None else f", val {self.validation_loss:.3f}"
             speed = f"{self.tokens / self.busy:.0f} tokens/s"
-            self.stage.advance(1, f"loss {step.loss:.3f}{validation}, {speed}, {memory / 1e9:.1f} GB")
+            self.stage.advance(1, f"loss {step.loss:.3f}{validation}, {speed}, {step.memory_bytes / 1e9:.1f} GB")
 
     def on_skipped(self, step: "SkippedStep") -> None:
         """Log a step that was left out."""

@@ -18,8 +18,11 @@ from finetune_kit.splits import Splits
 UNFINISHED = ("training", "interrupted", "failed")
 """What a manifest says of a run that can be gone on with; of one that was killed it says `training`."""
 ABANDONED = "abandoned"
-_FREE = ("run.name", "run.folder", "run.checkpoint_every", "run.keep_last", "run.trackers")
-"""Keys that may change on the way: they have no part in the result."""
+_FREE = (
+    *("run.name", "run.folder", "run.checkpoint_every", "run.keep_last", "run.trackers"),
+    *("backend.address", "backend.max_failures", "backend.trainer"),
+)
+"""Keys that may change on the way: they have no part in the result, or none but rounding."""
 
 
 def interrupted_run(recipe: Recipe, name: str) -> Run | None:
@@ -37,7 +40,7 @@ def interrupted_run(recipe: Recipe, name: str) -> Run | None:
     folders = sorted(parent.iterdir(), reverse=True) if parent.is_dir() else []
     for folder in folders:
         if pattern.fullmatch(folder.name) and not folder.is_symlink() and _status(folder) in UNFINISHED:
-            if is_locked(folder) or not Checkpoints(folder / "checkpoints").files():
+            if is_locked(folder) or not Checkpoints(folder / "checkpoints").exist():
                 continue
             return Run.open(folder)
     return None
@@ -59,7 +62,7 @@ def require_unchanged(run: Run, recipe: Recipe, splits: Splits, versions: Mappin
     found = [
         f"{key} was {before} and is {now}"
         for key, (before, now) in recipe_changes(run.recipe, recipe).items()
-        if key not in _FREE
+        if not key.startswith(_FREE)
     ]
     for split in SPLITS:
         before, rows = manifest["rows"][split], getattr(splits, split)
@@ -115,7 +118,7 @@ def make_way(recipe: Recipe, run: Run | None) -> None:
             run.path.rename(run.path.with_name(f"{run.path.name}-{ABANDONED}-{taken + 1}"))
     elif recipe.run.name:
         folder = Path(recipe.run.folder) / recipe.run.name
-        if _status(folder) in UNFINISHED and not is_locked(folder) and not Checkpoints(folder / "checkpoints").files():
+        if _status(folder) in UNFINISHED and not is_locked(folder) and not Checkpoints(folder / "checkpoints").exist():
             shutil.rmtree(folder)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import resource
 import shutil
 import sys
 import time
@@ -13,14 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from finetune_kit.base_models import BaseModel, resolve_base_model
-from finetune_kit.checkpoints import Checkpoints, Interval
+from finetune_kit.checkpoints import Checkpoints
 from finetune_kit.data import Source, rows_hash
 from finetune_kit.data_care import data_report
 from finetune_kit.encoding import find_special_tokens
-from finetune_kit.engine.trackers import load_trackers, require_trackers
+from finetune_kit.engine.trackers import require_trackers
 from finetune_kit.errors import KitError
 from finetune_kit.logs import captured
 from finetune_kit.outlook import Outlook, look_ahead
@@ -31,14 +28,13 @@ from finetune_kit.proof import prove_prompts
 from finetune_kit.recipe import Recipe
 from finetune_kit.recorder import Recorder
 from finetune_kit.resuming import interrupted_run, make_way, require_unchanged
-from finetune_kit.run import SPLITS, Run, write_text
+from finetune_kit.run import SPLITS, Run
 from finetune_kit.run_lock import locked
 from finetune_kit.run_report import try_report
 from finetune_kit.splits import Splits
 from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
-    from finetune_kit.devices import Device
     from finetune_kit.engine.trackers import Callback
 
 VERSIONED = (
@@ -185,7 +181,7 @@ def _train(
 def _end_early(run: Run, manifest: dict[str, Any], error: BaseException) -> None:
     """Leave a run that did not finish so that it can be gone on with, or not at all where there is nothing to."""
     begun = run.log_path.exists() and run.log_path.stat().st_size
-    if isinstance(error, KitError) and not begun and not Checkpoints(run.checkpoints_path).files():
+    if isinstance(error, KitError) and not begun and not Checkpoints(run.checkpoints_path).exist():
         # A mistake that shows only when the model is loaded leaves nothing either.
         shutil.rmtree(run.path)
         return
@@ -256,88 +252,47 @@ def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> 
 
 def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View, callbacks: "Sequence[Callback]") -> dict[str, Any]:
     """Train and save; returns what the manifest says about it."""
-    recipe = run.recipe
     with ExitStack() as stack:
         stack.enter_context(captured(run.ludwig_path / "ludwig.log"))
-        with view.stage("Loading the libraries"):
-            from finetune_kit.devices import pick_device
-            from finetune_kit.engine.fit import fit
-            from finetune_kit.engine.trainer import Safeguards
-            from finetune_kit.loading import compute_dtype
-
-        device = pick_device()
-        dtype = compute_dtype(recipe.quantization, device)
         view.say(f"Base model  {base.title}")
-        view.say(f"Device      {device.name}, computing in {dtype}: {device.reason}")
         view.say(f"Rows        {rows.describe()}")
         for column, count in rows.special_tokens.items():
             view.say(f"Note        {count} row(s) spell a special token of the tokenizer in {column!r}; it stays text")
         recorder = stack.enter_context(Recorder(run.log_path, view))
-        train, validation = rows.train.examples, rows.validation.examples
-        config = {**recipe.ludwig_config(dtype, len(train)), "base_model": base.path}
-        safeguards = Safeguards(
-            Checkpoints(run.checkpoints_path, recipe.run.keep_last, recorder.on_notice),
-            Interval(recipe.run.checkpoint_every),
-            recipe.trainer.max_skipped_steps,
-        )
-        fitted = fit(
-            config,
-            train,
-            validation,
-            run.ludwig_path,
-            recorder,
-            recipe.run.seed,
-            recipe.token_budget,
-            safeguards,
-            [*load_trackers(recipe.run.trackers), *callbacks],
-        )
-        _save_adapter(run, fitted.model, base)
-    _keep_ludwigs_config(run, base)
+        fit = _fit_on_ray if run.recipe.backend.type == "ray" else _fit_here
+        fitted = fit(run, rows, base, recorder, callbacks)
     plot_loss(run.train_log(), run.path / "loss.png")
     return {
-        "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
+        **fitted,
         "left_out": rows.left_out,
         "token_lengths": rows.token_lengths,
         "special_tokens": rows.special_tokens,
-        "batches": fitted.batches,
-        "notices": fitted.notices,
-        "rehearsal": asdict(fitted.rehearsal),
         "seconds_forecast_after_20_steps": recorder.seconds_forecast and round(recorder.seconds_forecast, 1),
-        "differences": [asdict(difference) for difference in fitted.differences],
-        "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
-        "validation": fitted.validation,
-        "optimizer_steps": fitted.optimizer_steps,
-        "skipped_steps": [{"step": step, "rows": ids, "reason": reason} for step, ids, reason in fitted.skipped_steps],
         "resumed_at_steps": recorder.resumed_at,
         "tokens": recorder.tokens,
-        "training_seconds": round(fitted.seconds, 1),
         "tokens_per_second": round(recorder.tokens / recorder.busy, 1) if recorder.steps else 0.0,
-        "peak_memory_bytes": peak_memory(device),
     }
 
 
-def _save_adapter(run: Run, model: Any, base: BaseModel) -> None:
-    """Plain PEFT files that name the base model as the recipe does, never by a path in a cache."""
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = base.name
-        config.inference_mode = True
-    partial = run.path / "adapter.partial"
-    model.save_pretrained(partial)
-    # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
-    (partial / "README.md").unlink(missing_ok=True)
-    # The config last: by it the adapter is known to be there.
-    for file in sorted(partial.iterdir(), key=lambda file: file.suffix == ".json"):
-        file.replace(run.adapter_path / file.name)
-    partial.rmdir()
+def _fit_here(
+    run: Run, rows: _Encoded, base: BaseModel, recorder: Recorder, callbacks: "Sequence[Callback]"
+) -> dict[str, Any]:
+    """Train in this process."""
+    with recorder.view.stage("Loading the libraries"):
+        from finetune_kit.engine.fit import fit_recipe
+    recipe = run.recipe
+    checkpoints = Checkpoints(run.checkpoints_path, recipe.run.keep_last, recorder.on_notice)
+    train, validation = rows.train.examples, rows.validation.examples
+    return fit_recipe(recipe, base, train, validation, run.path, recorder, checkpoints, callbacks)
 
 
-def _keep_ludwigs_config(run: Run, base: BaseModel) -> None:
-    """Ludwig's rendered config, with the base model's name in the place of its path."""
-    rendered = run.ludwig_path / "config.yaml"
-    config = yaml.safe_load(rendered.read_text(encoding="utf-8"))
-    config["base_model"] = base.name
-    write_text(run.path / "ludwig_config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    rendered.unlink()
+def _fit_on_ray(
+    run: Run, rows: _Encoded, base: BaseModel, recorder: Recorder, callbacks: "Sequence[Callback]"
+) -> dict[str, Any]:
+    """Train on a Ray cluster; this process only follows it."""
+    from finetune_kit.on_ray.training import fit_on_ray
+
+    return fit_on_ray(run, rows.train.examples, rows.validation.examples, recorder, callbacks)
 
 
 def _forecast(outlook: Outlook) -> dict[str, Any]:
@@ -347,7 +302,7 @@ def _forecast(outlook: Outlook) -> dict[str, Any]:
         "memory_bytes": estimate and estimate.total,
         "memory_parts": estimate and estimate.parts,
         "verdict": outlook.fit and outlook.fit.verdict,
-        "seconds": outlook.time and round(outlook.time.seconds, 1),
+        "seconds": outlook.time and round(outlook.time.seconds, 3),
     }
 
 
@@ -358,15 +313,6 @@ def _describe_rows(rows: Sequence[Any]) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Python and the packages that a result depends on."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}}
-
-
-def peak_memory(device: "Device") -> int:
-    """Bytes: of the CUDA allocator on a GPU, resident memory of the process otherwise."""
-    if device.type == "cuda":
-        import torch
-
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _program() -> str:

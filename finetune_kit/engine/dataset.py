@@ -11,6 +11,7 @@ import numpy as np
 from ludwig.data.batcher.base import Batcher
 from ludwig.data.dataset.base import Dataset
 
+from finetune_kit.example_table import token_lengths
 from finetune_kit.prompt import Example
 
 
@@ -48,7 +49,7 @@ class ExampleDataset(Dataset):
     @property
     def in_memory_size_bytes(self) -> int:
         """Bytes of the token ids, for Ludwig's log."""
-        return sum(8 * len(example.input_ids) for example in self.examples)
+        return 8 * int(token_lengths(self.examples).sum())
 
     def to_df(self, features: Iterable[Any] | None = None) -> Any:
         """Not a table: Ludwig asks only when it computes statistics that the kit computes itself."""

@@ -1,10 +1,10 @@
-"""Run Ludwig's training on encoded rows."""
+"""Run Ludwig's training on encoded rows, and leave what a run folder holds of it."""
 
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,125 @@ import yaml
 from ludwig.api import LudwigModel
 from ludwig.callbacks import Callback
 from ludwig.constants import MODEL_LLM
+from ludwig.distributed.base import DistributedStrategy
 from ludwig.error import ConfigValidationError
 from ludwig.models import registry as models
 from ludwig.trainers.registry import get_llm_trainers_registry
 
+from finetune_kit import devices
 from finetune_kit.asked_used import Difference, differences
+from finetune_kit.base_models import BaseModel
+from finetune_kit.checkpoints import Checkpoints, Interval
+from finetune_kit.devices import peak_memory
 from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.listener import Listener
 from finetune_kit.engine.llm import KitLLM
 from finetune_kit.engine.rehearsal import Rehearsal
+from finetune_kit.engine.trackers import load_trackers
 from finetune_kit.engine.trainer import KitFineTuneTrainer, Safeguards
 from finetune_kit.errors import KitError
+from finetune_kit.example_table import token_lengths
+from finetune_kit.loading import compute_dtype
 from finetune_kit.logs import captured
 from finetune_kit.prompt import Example
-from finetune_kit.recipe import TokenBudget
+from finetune_kit.recipe import Recipe, TokenBudget
+from finetune_kit.run import write_text
+
+
+def fit_recipe(
+    recipe: Recipe,
+    base: BaseModel,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    folder: Path,
+    listener: Listener,
+    checkpoints: Checkpoints,
+    callbacks: Sequence[Callback] = (),
+    strategy: DistributedStrategy | None = None,
+) -> dict[str, Any]:
+    """Fine-tune as a recipe says, and save the adapter and the logs; of several workers the first does that.
+
+    Args:
+        recipe: What to do.
+        base: The base model.
+        train: The training rows.
+        validation: The validation rows; may be empty.
+        folder: A run folder, or one that becomes part of it: gets `adapter/`, `tensorboard/`, `ludwig.log` in
+            `ludwig/`, and `ludwig_config.yaml`.
+        listener: Hears of every step.
+        checkpoints: Where the state is kept.
+        callbacks: Ludwig's; those of `run.trackers` come with them.
+        strategy: Ludwig's way between several workers.
+
+    Returns:
+        What the manifest says of it.
+
+    Raises:
+        KitError: If Ludwig refuses the recipe, or the run can't go on.
+        TrainingInterrupted: If it was asked to stop.
+    """
+    first = strategy is None or strategy.is_coordinator()
+    device = devices.pick_device()
+    dtype = compute_dtype(recipe.quantization, device)
+    listener.on_device(device, dtype)
+    config = {**recipe.ludwig_config(dtype, len(train)), "base_model": base.path}
+    if strategy is not None:
+        # Ludwig would multiply the rate by the number of workers, and a step has the rows that the recipe says.
+        config["trainer"]["learning_rate_scaling"] = "constant"
+    safeguards = Safeguards(checkpoints, Interval(recipe.run.checkpoint_every), recipe.trainer.max_skipped_steps)
+    fitted = fit(
+        config,
+        train,
+        validation,
+        folder / "ludwig",
+        listener,
+        recipe.run.seed,
+        recipe.token_budget,
+        safeguards,
+        [*(load_trackers(recipe.run.trackers) if first else ()), *callbacks],
+        strategy,
+    )
+    if first:
+        _save_adapter(fitted.model, base, folder)
+        _keep_ludwigs_config(base, folder)
+    return {
+        "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
+        "batches": fitted.batches,
+        "notices": fitted.notices,
+        "rehearsal": asdict(fitted.rehearsal),
+        "differences": [asdict(difference) for difference in fitted.differences],
+        "trainable_parameters": sum(p.numel() for p in fitted.model.parameters() if p.requires_grad),
+        "validation": fitted.validation,
+        "optimizer_steps": fitted.optimizer_steps,
+        "skipped_steps": [{"step": step, "rows": ids, "reason": reason} for step, ids, reason in fitted.skipped_steps],
+        "training_seconds": round(fitted.seconds, 1),
+        "peak_memory_bytes": peak_memory(device),
+    }
+
+
+def _save_adapter(model: Any, base: BaseModel, folder: Path) -> None:
+    """Plain PEFT files that name the base model as the recipe does, never by a path in a cache."""
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = base.name
+        config.inference_mode = True
+    partial, adapter = folder / "adapter.partial", folder / "adapter"
+    model.save_pretrained(partial)
+    # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
+    (partial / "README.md").unlink(missing_ok=True)
+    adapter.mkdir(exist_ok=True)
+    # The config last: by it the adapter is known to be there.
+    for file in sorted(partial.iterdir(), key=lambda file: file.suffix == ".json"):
+        file.replace(adapter / file.name)
+    partial.rmdir()
+
+
+def _keep_ludwigs_config(base: BaseModel, folder: Path) -> None:
+    """Ludwig's rendered config, with the base model's name in the place of its path."""
+    rendered = folder / "ludwig" / "config.yaml"
+    config = yaml.safe_load(rendered.read_text(encoding="utf-8"))
+    config["base_model"] = base.name
+    write_text(folder / "ludwig_config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    rendered.unlink()
 
 
 @dataclass(frozen=True)
@@ -63,6 +168,7 @@ def fit(
     budget: TokenBudget,
     safeguards: Safeguards,
     callbacks: Sequence[Callback] = (),
+    strategy: DistributedStrategy | None = None,
 ) -> Fitted:
     """Fine-tune with Ludwig, or go on with it where there is a checkpoint.
 
@@ -77,6 +183,7 @@ def fit(
         budget: How many tokens may go through the model at once.
         safeguards: Checkpoints, and what is done about faults.
         callbacks: More of Ludwig's callbacks.
+        strategy: Ludwig's way between several workers, of which this is one.
 
     Returns:
         The model at its best validation loss.
@@ -95,6 +202,7 @@ def fit(
         "safeguards": safeguards,
         "listener": listener,
         "tensorboard": folder.parent / "tensorboard",
+        "distributed": strategy,
     }
     with captured(folder / "ludwig.log"), _kit_classes(words):
         try:
@@ -145,7 +253,7 @@ def _kit_classes(words: dict[str, Any]) -> Iterator[None]:
 
 def _metadata(config: dict[str, Any], examples: Sequence[Example]) -> dict[str, Any]:
     """The least that Ludwig wants to know of the columns it did not read itself."""
-    longest = max(len(example.input_ids) for example in examples)
+    longest = int(token_lengths(examples).max())
     names = [feature["name"] for feature in [*config["input_features"], *config["output_features"]]]
     vocabulary = {"vocab_size": 0, "idx2str": [], "str2idx": {}, "str2freq": {}, "str2idf": {}, "pad_idx": 0}
     return {name: {**vocabulary, "max_sequence_length": longest, "preprocessing": {}} for name in names}
@@ -153,6 +261,8 @@ def _metadata(config: dict[str, Any], examples: Sequence[Example]) -> dict[str, 
 
 class _Relay(Callback):
     """Ludwig's callbacks, put into the listener's words."""
+
+    on_every_worker = True
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from finetune_kit.devices import Device
     from finetune_kit.engine.rehearsal import Rehearsal
 
 
@@ -19,6 +20,8 @@ class OptimizerStep:
     rows: int
     tokens: int
     """Prompt and answer tokens of the rows; padding is not counted, and a beginning that rows share is, for each."""
+    memory_bytes: int
+    """That the process holds, of a GPU where it computes on one."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Listener(Protocol):
 
     def on_notice(self, text: str) -> None:
         """Something was settled that the user should know of."""
+
+    def on_device(self, device: "Device", compute_dtype: str) -> None:
+        """It is known where it is computed, and in what."""
 
     def on_rehearsal(self, rehearsal: "Rehearsal") -> None:
         """A step, an evaluation and a checkpoint were rehearsed."""

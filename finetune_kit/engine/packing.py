@@ -153,8 +153,10 @@ def cut(
         size: Tokens of a batch.
 
     Returns:
-        The batches, none of them empty; every row is in one.
+        The batches, none of them empty; every row is in one. Without rows there is none.
     """
+    if not examples:
+        return []
     longest_first = sorted(examples, key=lambda example: -len(example.input_ids))
     for count in range(max(1, -(-size(examples) // max_tokens)), len(examples)):
         batches = _deal(longest_first, count, size)
@@ -166,13 +168,23 @@ def cut(
 def _deal(
     longest_first: Sequence[Example], count: int, size: Callable[[Sequence[Example]], int]
 ) -> list[list[Example]]:
-    """So many batches: neighbours in length where they are padded, the next row to the lightest where they are not."""
+    """So many batches: neighbours in length where they are padded, balanced where they are not."""
     if size is padded_tokens:
         bounds = [len(longest_first) * i // count for i in range(count + 1)]
         return [list(longest_first[a:b]) for a, b in itertools.pairwise(bounds)]
+    return deal(longest_first, count)
+
+
+def deal(examples: Sequence[Example], count: int) -> list[list[Example]]:
+    """Rows in so many parts of about as many tokens: the longest first, the next always to the lightest part.
+
+    Args:
+        examples: The rows.
+        count: How many parts; where there are fewer rows, some are empty.
+    """
     batches: list[list[Example]] = [[] for _ in range(count)]
     weights = [(0, place) for place in range(count)]
-    for example in longest_first:
+    for example in sorted(examples, key=lambda example: -len(example.input_ids)):
         weight, lightest = weights[0]
         batches[lightest].append(example)
         heapq.heapreplace(weights, (weight + len(example.input_ids), lightest))

@@ -4,6 +4,7 @@ fails now. Nothing of it stays: weights, optimiser, random numbers and counts ar
 
 import contextlib
 import copy
+import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from finetune_kit.checkpoints import Checkpoints
 from finetune_kit.devices import clear_cache
 from finetune_kit.engine.faults import NotFiniteError
 from finetune_kit.errors import KitError
+from finetune_kit.example_table import longest_first
 from finetune_kit.prompt import Example
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ def largest_batch(
         max_rows: Rows of a step, of which a batch is a part; all rows go together without it.
     """
     batch: list[Example] = []
-    for example in sorted(examples, key=lambda example: -len(example.input_ids))[:max_rows]:
+    for example in itertools.islice(longest_first(examples), max_rows):
         if batch and size([*batch, example]) > max_tokens:
             break
         batch.append(example)
@@ -68,7 +70,9 @@ def rehearse(
     """
     begun = time.monotonic()
     model = trainer.model
-    longest = largest_batch(train, trainer.budget.train, model.batch_size_of, trainer.batch_size)
+    # Each of several workers does all of it here, as large as its share of a real step may be.
+    most = -(-trainer.batch_size // trainer.workers.count)
+    longest = largest_batch(train, trainer.budget.train, model.batch_size_of, most)
     tokens = max(len(example.input_ids) for example in longest)
     devices = [model.curr_device] if model.curr_device.type == "cuda" else []
     weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
@@ -78,10 +82,10 @@ def rehearse(
     trainer.dist_model.train()
     try:
         with torch.random.fork_rng(devices):
-            trainer.step(longest)
+            trainer.step(longest, longest)
             if validation:
                 held_out = largest_batch(validation, trainer.budget.evaluation, model.batch_size_of)
-                trainer.evaluate_rows(held_out)
+                trainer.evaluate_rows(held_out, held_out)
             written = _write_checkpoint(model, trainer.optimizer, checkpoints)
     except NotFiniteError as error:
         raise KitError(

@@ -1,8 +1,10 @@
 """Ludwig's fine-tuning trainer with a step, a loss and metrics of our own."""
 
 import inspect
+import itertools
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +20,7 @@ from ludwig.utils.trainer_utils import append_metrics
 from torch.utils.tensorboard import SummaryWriter
 
 from finetune_kit.checkpoints import Checkpoints, Interval
-from finetune_kit.devices import clear_cache, free_memory, is_out_of_memory
+from finetune_kit.devices import clear_cache, free_memory, is_out_of_memory, used_memory
 from finetune_kit.engine.dataset import ExampleBatcher, ExampleDataset
 from finetune_kit.engine.faults import NotFiniteError
 from finetune_kit.engine.lean import kept_bytes_per_token
@@ -29,7 +31,9 @@ from finetune_kit.engine.random_state import random_state, set_random_state
 from finetune_kit.engine.rehearsal import Rehearsal, rehearse
 from finetune_kit.engine.stopping import StopRequest
 from finetune_kit.engine.training_state import put_back, tracker_of, training_state
+from finetune_kit.engine.workers import Workers
 from finetune_kit.errors import KitError, TrainingInterrupted
+from finetune_kit.example_table import longest_first
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import TokenBudget
 
@@ -55,7 +59,8 @@ class KitFineTuneTrainer(FineTuneTrainer):
     """Ludwig's trainer type `finetune`: its loop, checkpoints, schedule and early stopping, our step and metrics.
 
     One batch of Ludwig's is all rows of a step of the optimiser; it is cut here into batches that fit the token
-    budget, and the gradients of these are added up.
+    budget, and the gradients of these are added up. Several processes each take a share of the step's rows, and the
+    gradients are added over them.
 
     What Ludwig 0.17.10 does otherwise, and why this class is here:
 
@@ -93,6 +98,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self.safeguards = safeguards
         self.listener = listener
         self.tensorboard = tensorboard
+        self.workers = Workers(self.distributed, self.model.curr_device)
         self.notices: list[str] = []
         self.rehearsal: Rehearsal | None = None
         self.gradient_checkpointing = False
@@ -117,6 +123,8 @@ class KitFineTuneTrainer(FineTuneTrainer):
             TrainingInterrupted: If Ctrl-C or SIGTERM asked for it; the state is saved.
             KitError: If the run can't go on; what to do is said, and the last checkpoint is kept.
         """
+        # Before a first step is rehearsed: Ludwig does it after that.
+        self.distributed.sync_model(self.dist_model)
         # What follows may fail as it would without checkpoints, and has none of its own to lose.
         self._resumed = state = self.safeguards.checkpoints.newest()
         validation = kwargs.get("validation_set")
@@ -146,6 +154,12 @@ class KitFineTuneTrainer(FineTuneTrainer):
         """Seconds of training so far, those before the run was gone on with among them."""
         return time.monotonic() - self._began
 
+    def callback(self, fn: Callable[[Any], Any], coordinator_only: bool = True) -> None:
+        """Tell Ludwig's callbacks; what several workers decide together, each of them hears of."""
+        for callback in self.callbacks:
+            if self.is_coordinator() or not coordinator_only or getattr(callback, "on_every_worker", False):
+                fn(callback)
+
     def note(self, text: str) -> None:
         """Keep what the user should know of, and tell it."""
         self.notices.append(text)
@@ -174,7 +188,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self.model.train()
         per_token = kept_bytes_per_token(lambda: self.model.hidden_states(batch), batch.tokens, self.model)
         clear_cache()
-        step = sorted(examples, key=lambda example: -len(example.input_ids))[: self.batch_size]
+        step = list(itertools.islice(longest_first(examples), -(-self.batch_size // self.workers.count)))
         longest = len(step[0].input_ids)  # a row over the budget is a batch of its own
         most = max(longest, min(self.budget.train, self.model.batch_size_of(step)))
         needed, free = per_token * most, free_memory(self.model.curr_device)
@@ -191,6 +205,10 @@ class KitFineTuneTrainer(FineTuneTrainer):
     def set_steps_to_1_or_quit(self, signum: int, frame: Any) -> None:
         """On Ctrl-C: stop after the step. Ludwig would then end the run as if it were finished."""
         self._stop.receive(signum)
+
+    def stop(self, number: signal.Signals) -> None:
+        """Stop after the step, as if this process had got the signal."""
+        self._stop.signal = self._stop.signal or number
 
     # Checkpoints: Ludwig says when one is due and which is the best; what is in them and where they are is ours.
 
@@ -216,7 +234,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
 
     def _create_summary_writers(self, folder: str, validation_set: Any, test_set: Any) -> tuple[Any, Any, None]:
         """TensorBoard's files in the run folder; what is there of steps that are done again is hidden."""
-        if self.skip_save_log:
+        if self.skip_save_log or not self.is_coordinator():
             return None, None, None
         purge = self._resumed["steps_tried"] if self._resumed else None
         training, validation = (
@@ -252,7 +270,8 @@ class KitFineTuneTrainer(FineTuneTrainer):
         if evaluated_now or self._batcher.last_batch():
             return
         steps, seconds = progress_tracker.steps - self._saved[0], time.monotonic() - self._saved_time
-        if self._stop.signal or self.safeguards.checkpoint_every.is_over(steps, seconds):
+        due = self._stop.signal is not None or self.safeguards.checkpoint_every.is_over(steps, seconds)
+        if self.workers.any(due):
             self._save(progress_tracker)
 
     def _eval_and_checkpoint(self, *, progress_tracker: Any, **words: Any) -> tuple[bool, bool]:
@@ -285,8 +304,8 @@ class KitFineTuneTrainer(FineTuneTrainer):
             checkpoints.save(state, tracker.steps, {self.best_step})
             self._saved = tracker.steps, evaluation_pending
             self._saved_time = time.monotonic()
-        if self._stop.signal:
-            raise TrainingInterrupted(self._stop.signal, tracker.steps, self.total_steps)
+        if asked := next(filter(None, self.workers.gather(self._stop.signal)), None):
+            raise TrainingInterrupted(asked, tracker.steps, self.total_steps)
 
     # The step.
 
@@ -323,11 +342,12 @@ class KitFineTuneTrainer(FineTuneTrainer):
         mean = torch.tensor(loss)
         return mean, {self.model.output_name: mean}, sum(len(example.input_ids) for example in inputs)
 
-    def step(self, rows: Sequence[Example]) -> float:
+    def step(self, rows: Sequence[Example], mine: Sequence[Example] | None = None) -> float:
         """A step of the optimiser: by the loss summed over the answer tokens of all rows, divided by their number.
 
         Args:
             rows: Those of the step.
+            mine: Those of them that this worker takes; its share without it.
 
         Returns:
             Its mean loss.
@@ -336,7 +356,17 @@ class KitFineTuneTrainer(FineTuneTrainer):
             NotFiniteError: If the loss or the gradient is not finite; the weights are what they were.
             KitError: If the memory is not enough, however little is done at once.
         """
-        metrics = self._with_less_memory("train", rows, lambda: self._add_gradients(rows))
+        share = self.workers.share(rows) if mine is None else mine
+        here, fault = TokenMetrics(), None
+        try:
+            here = self._with_less_memory("train", share, lambda: self._add_gradients(share))
+        except NotFiniteError as error:
+            fault = error
+        loss_sum, tokens, faults = self.workers.sum(here.loss_sum, here.tokens, fault is not None)
+        if faults:
+            self.distributed.zero_grad(self.optimizer)
+            raise next(filter(None, self.workers.gather(fault)))
+        metrics = TokenMetrics(loss_sum, int(tokens))
         self._step_optimizer(metrics, rows)
         return metrics.loss
 
@@ -345,8 +375,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
         for examples, outputs in self._forward(rows, self.budget.train):
             loss = outputs["loss"]
             if not math.isfinite(loss.item()):
-                self.distributed.zero_grad(self.optimizer)
-                raise NotFiniteError(f"loss is {loss.item()}", examples)
+                raise NotFiniteError(f"loss is {loss.item()}", _ids(examples))
             self._scaler.scale(loss).backward()
             metrics.add(loss.item(), int(outputs["tokens"]))
         return metrics
@@ -429,7 +458,9 @@ class KitFineTuneTrainer(FineTuneTrainer):
             yield part, self.dist_model(self.model.collate(part))
 
     def _step_optimizer(self, metrics: TokenMetrics, rows: Sequence[Example]) -> None:
-        parameters = [p for p in self.dist_model.parameters() if p.grad is not None]
+        trained = [p for p in self.dist_model.parameters() if p.requires_grad]
+        self.workers.add_gradients(trained)
+        parameters = [p for p in trained if p.grad is not None]
         self._scaler.unscale_(self.optimizer)
         for parameter in parameters:
             parameter.grad.div_(metrics.tokens)
@@ -437,7 +468,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
         # In float16 the scaler sees to it.
         if not self._scaler.is_enabled() and not math.isfinite(norm.item()):
             self.distributed.zero_grad(self.optimizer)
-            raise NotFiniteError(f"gradient is {norm.item()}", rows)
+            raise NotFiniteError(f"gradient is {norm.item()}", _ids(rows))
         self.model.training_metrics.add(metrics.loss_sum, metrics.tokens)
         self.clip_grads(parameters)
         self._scaler.step(self.optimizer)
@@ -449,7 +480,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
             return
         self.optimizer_steps += 1
         tokens = sum(len(example.input_ids) for example in rows)
-        self.last_step = OptimizerStep(self.steps_tried, metrics.loss, norm.item(), len(rows), tokens)
+        self.last_step = OptimizerStep(self.steps_tried, metrics.loss, norm.item(), len(rows), tokens, used_memory())
 
     def evaluation(
         self, dataset: ExampleDataset, dataset_name: str, metrics_log: Any, batch_size: int, progress_tracker: Any
@@ -460,26 +491,38 @@ class KitFineTuneTrainer(FineTuneTrainer):
         results = metrics_for_ludwig(self.model.output_name, metrics)
         return append_metrics(self.model, dataset_name, results, metrics_log, progress_tracker)
 
-    def evaluate_rows(self, examples: Sequence[Example]) -> TokenMetrics:
+    def evaluate_rows(self, examples: Sequence[Example], mine: Sequence[Example] | None = None) -> TokenMetrics:
         """Loss and token accuracy of rows; the model is in training mode before and after.
+
+        Args:
+            examples: The rows.
+            mine: Those of them that this worker takes; its share without it.
 
         Raises:
             TrainingInterrupted: If the run was asked to stop; what was saved before is not evaluated yet.
         """
+        share = self.workers.share(examples) if mine is None else mine
         self.dist_model.eval()
         try:
-            return self._with_less_memory("evaluation", examples, lambda: self._evaluate(examples))
+            here = self._with_less_memory("evaluation", share, lambda: self._evaluate(share))
         finally:
             self.dist_model.train()
+        loss_sum, tokens, correct = self.workers.sum(here.loss_sum, here.tokens, here.correct or 0)
+        return TokenMetrics(loss_sum, int(tokens), int(correct))
 
     def _evaluate(self, examples: Sequence[Example]) -> TokenMetrics:
         metrics = TokenMetrics()
         with torch.inference_mode():
             for _, outputs in self._forward(examples, self.budget.evaluation):
                 metrics.add(outputs["loss"].item(), int(outputs["tokens"]), int(outputs["correct"]))
-                if self._stop.signal:
+                # One of several can't leave the others alone: they stop when all are done.
+                if self._stop.signal and self.workers.count == 1:
                     raise TrainingInterrupted(self._stop.signal, self._saved[0], self.total_steps)
         return metrics
+
+
+def _ids(examples: Sequence[Example]) -> list[str]:
+    return [example.row_id for example in examples]
 
 
 class _BestOnly(LudwigCheckpoint):

@@ -15,7 +15,7 @@ _METRICS = ("train_metrics", "validation_metrics", "test_metrics")
 
 
 def training_state(trainer: Any, tracker: ProgressTracker, batcher: Any, evaluation_pending: bool) -> dict[str, Any]:
-    """The state between two steps.
+    """The state between two steps; all workers ask for it, and it is the same for each.
 
     Args:
         trainer: The kit's trainer.
@@ -33,7 +33,7 @@ def training_state(trainer: Any, tracker: ProgressTracker, batcher: Any, evaluat
         "optimizer": trainer.optimizer.state_dict(),
         "schedule": trainer.scheduler.state_dict(),
         "scaler": trainer._scaler.state_dict(),
-        "random": random_state(),
+        "random": trainer.workers.gather(random_state()),
         "tracker": json.dumps(tracked),
         # After the last batch of an epoch Ludwig's tracker is at the next one already.
         "rows_taken": 0 if batcher.last_batch() else batcher.next,
@@ -79,4 +79,5 @@ def put_back(state: dict[str, Any], trainer: Any, batcher: Any) -> None:
     trainer.model.training_metrics = TokenMetrics(*state["training_metrics"])
     trainer.steps_tried, trainer.optimizer_steps = state["steps_tried"], state["optimizer_steps"]
     batcher.next = state["rows_taken"]
-    set_random_state(state["random"])
+    # With other workers than there were, whose numbers are whose is lost; none are drawn twice by one of them.
+    set_random_state(state["random"][trainer.workers.rank % len(state["random"])])

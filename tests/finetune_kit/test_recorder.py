@@ -20,6 +20,7 @@ class Step:
     gradient_norm: float = 0.5
     rows: int = 2
     tokens: int = 100
+    memory_bytes: int = 10**9
 
 
 @pytest.mark.parametrize("planned", [50, MEASURED_STEPS])

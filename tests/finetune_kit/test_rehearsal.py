@@ -47,9 +47,9 @@ def test_the_step_is_one_of_training(tmp_path, tiny_recipe, exercise_rows, monke
     modes: list[bool] = []
     step = KitFineTuneTrainer.step
 
-    def watched(trainer, rows):
+    def watched(trainer, rows, mine=None):
         modes.append(all(layer.training for layer in trainer.model.model.modules()))
-        return step(trainer, rows)
+        return step(trainer, rows, mine)
 
     monkeypatch.setattr(KitFineTuneTrainer, "step", watched)
     overrides = ["trainer.enable_gradient_checkpointing=true"]

@@ -135,7 +135,7 @@ def test_a_side_that_there_is_not_is_refused(tiny_run: Run) -> None:
 def test_what_cannot_be_scored_is_the_kits_error(tiny_run: Run, monkeypatch) -> None:
     from evals.errors import EvalError
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise EvalError("no row can be scored")
 
     monkeypatch.setattr("evals.score.score_run", fail)

@@ -1,0 +1,64 @@
+"""The processes that train one adapter together: each takes a share of every step, and the gradients are added up.
+
+One process alone is the same with a share of all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from ludwig.distributed.base import DistributedStrategy
+
+from finetune_kit.engine.packing import deal
+from finetune_kit.prompt import Example
+
+
+class Workers:
+    """The processes, as one of them sees them. All of them call the same methods in the same order.
+
+    Args:
+        strategy: Ludwig's way between them.
+        device: Where tensors that go from one to another must be.
+    """
+
+    def __init__(self, strategy: DistributedStrategy, device: torch.device) -> None:
+        self.strategy = strategy
+        self.device = device
+        self.rank = strategy.rank()
+        self.count = strategy.size()
+
+    def share(self, rows: Sequence[Example]) -> list[Example]:
+        """Those rows that this process takes: about as many tokens as every other. Together they take each row once."""
+        return deal(rows, self.count)[self.rank] if self.count > 1 else list(rows)
+
+    def sum(self, *numbers: float) -> list[float]:
+        """Numbers, each added over the processes, exactly where they are whole."""
+        if self.count == 1:
+            return list(numbers)
+        added = self.strategy.allreduce(torch.tensor(numbers, dtype=torch.float64, device=self.device))
+        return [float(one) for one in added.tolist()]
+
+    def any(self, here: bool) -> bool:
+        """Whether something is so for one of them."""
+        return self.sum(here)[0] > 0
+
+    def gather(self, value: Any) -> list[Any]:
+        """What each of them has, by rank."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        torch.distributed.all_gather_object(values, value)
+        return values
+
+    def add_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Give all of them the sum of the gradients, in one go; who has none adds nothing.
+
+        Args:
+            parameters: Those that are trained, in the same order everywhere.
+        """
+        if self.count == 1:
+            return
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+        added = self.strategy.allreduce(flat)
+        for parameter, part in zip(parameters, added.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad = part.view_as(parameter).clone()

@@ -1,0 +1,181 @@
+"""Training on Ray Train, followed from here: the recorder hears what it would hear of a training in this process."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune_kit.checkpoints import ELSEWHERE
+from finetune_kit.engine.stopping import StopRequest
+from finetune_kit.errors import KitError, TrainingInterrupted
+from finetune_kit.example_table import ExampleTable
+from finetune_kit.on_ray.board import Board
+from finetune_kit.on_ray.cluster import connected, on_the_head, require_ray, workers_of
+from finetune_kit.on_ray.job import Job
+from finetune_kit.prompt import Example
+from finetune_kit.recorder import Recorder
+from finetune_kit.run import Run
+
+if TYPE_CHECKING:
+    from finetune_kit.engine.trackers import Callback
+
+LOOK_EVERY = 0.2
+"""Seconds between looks at the board."""
+
+
+def fit_on_ray(
+    run: Run,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    recorder: Recorder,
+    callbacks: "Sequence[Callback]" = (),
+) -> dict[str, Any]:
+    """Train on the cluster that the recipe names, and put what comes of it into the run folder.
+
+    A worker that is lost costs the steps since the last checkpoint; Ray starts the workers again, on the nodes that
+    are left where `backend.trainer.min_workers` allows fewer.
+
+    Args:
+        run: Whose recipe says what to do.
+        train: The training rows.
+        validation: The validation rows; may be empty.
+        recorder: Hears of every step.
+        callbacks: Ludwig's; they travel to the workers.
+
+    Returns:
+        What the manifest says of it.
+
+    Raises:
+        KitError: If there is no cluster, Ludwig refuses the recipe, or the run can't go on.
+        TrainingInterrupted: If it was asked to stop.
+    """
+    ray = require_ray()
+    backend = run.recipe.backend
+    with connected(backend, recorder.view):
+        count, resources = workers_of(backend)
+        board = ray.remote(Board).options(**on_the_head()).remote()
+        rows = ray.put((ExampleTable(train), ExampleTable(validation)))
+        job = Job(run.recipe, rows, board, list(callbacks))
+        storage = backend.storage or str(run.checkpoints_path.resolve())
+        name = run.path.name if backend.storage else "ray"
+        task = ray.remote(_train).options(**on_the_head(max_retries=0)).remote(job, count, resources, storage, name)
+        try:
+            with recorder.view.stage("Starting the workers"):
+                pass
+            _follow(board, task, run, recorder)
+            end = ray.get(board.end.remote())
+            failure = _failure_of(task)
+        finally:
+            with contextlib.suppress(Exception):  # it is over already, or the cluster is gone
+                ray.cancel(task, force=True)
+    if end is None:
+        raise KitError(
+            f"Training on Ray ended: {failure or 'the task that leads it is gone'}. The same command goes on from the "
+            "last checkpoint, where there is one."
+        )
+    how, what = end
+    if how == "interrupted":
+        raise TrainingInterrupted(*what)
+    if how == "mistake":
+        raise KitError(what)
+    found, files = what
+    _keep(run.path, files)
+    return dict(found)
+
+
+def _follow(board: Any, task: Any, run: Run, recorder: Recorder) -> None:
+    """Hand the workers' news to the recorder until they are done, and the user's signals to them."""
+    import ray
+
+    stop, asked = StopRequest(recorder.on_notice), False
+    storage = run.recipe.backend.storage
+    with stop.listening():
+        over = False
+        while not over:
+            over = bool(ray.wait([task], timeout=LOOK_EVERY)[0])
+            for name, args in ray.get(board.take.remote()):
+                if name == "on_files":
+                    elsewhere = {f"checkpoints/{ELSEWHERE}": storage.encode()} if storage else {}
+                    _keep(run.path, {**args[0], **elsewhere})
+                else:
+                    getattr(recorder, name)(*args)
+            if stop.signal and not asked:
+                board.ask_to_stop.remote(int(stop.signal))
+                asked = True
+
+
+def _keep(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put files into the run folder; a file that was there is replaced as a whole, the config of the adapter last."""
+    for name in sorted(files, key=lambda name: name.endswith(".json")):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(files[name])
+        partial.replace(path)
+
+
+def _failure_of(task: Any) -> str:
+    """Why the training ended, in a line; empty where it ended well."""
+    import ray
+
+    try:
+        ray.get(task)
+    except Exception as error:  # Ray wraps what it was in several kinds
+        return _reason(error)
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """The last line that says something of an error that Ray brings from elsewhere."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(cause).__name__)[:300]
+
+
+# What follows runs in the cluster.
+
+
+def _train(job: Job, count: int, resources: dict[str, float], storage: str, name: str) -> None:
+    """Have Ray Train do it; a task of its own, since Ray Train wants its caller within the cluster."""
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    asked = job.recipe.backend.trainer
+    least = asked.min_workers
+    workers: Any = (least, count) if least and least < count else count
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={"job": job},
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu=bool(resources.get("GPU")),
+            resources_per_worker=resources,
+        ),
+        run_config=RunConfig(
+            storage_path=storage,
+            name=name,
+            failure_config=FailureConfig(max_failures=job.recipe.backend.max_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=job.recipe.run.keep_last),
+            callbacks=[_losses(job.board)],
+        ),
+    )
+    trainer.fit()
+
+
+def _work(config: dict[str, Any]) -> None:
+    # Not above: Ray's controller loads this module too, and Ludwig takes half a minute.
+    from finetune_kit.engine.ray_worker import work
+
+    work(config["job"])
+
+
+def _losses(board: Any) -> Any:
+    """Tells the board which workers were lost, and why."""
+    from ray.train import UserCallback
+
+    class Losses(UserCallback):
+        def after_exception(self, run_context: Any, worker_exceptions: Mapping[int, Exception]) -> None:
+            for rank, error in worker_exceptions.items():
+                board.tell.remote("on_notice", f"Worker {rank} was lost: {_reason(error)}")
+
+    return Losses()

@@ -1,0 +1,203 @@
+"""Training, generating and scoring on Ray, started on this machine with workers on its CPU."""
+
+import json
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+pytestmark = pytest.mark.ray
+
+import pandas as pd  # noqa: E402
+from ludwig.callbacks import Callback  # noqa: E402
+
+from finetune_kit.training import train  # noqa: E402
+
+PLAIN = (
+    *("adapter.dropout=0", "quantization.bnb_4bit_compute_dtype=float32"),
+    *("trainer.batch_size=2", "trainer.gradient_accumulation_steps=3", "trainer.epochs=2"),
+)
+"""Without dropout the order of the random numbers does not matter, so that workers can be held against one process."""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray of its own, which lets more workers run than there are cores."""
+    import sys
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, namespace="finetune_kit")
+    yield
+    ray.shutdown()
+
+
+class Watch(Callback):
+    """Writes down what each worker trains on, step by step, and what it is; in a file a worker and start."""
+
+    def __init__(self, folder: Path, kill: tuple[int, int] | None = None) -> None:
+        self.folder = folder
+        self.kill = kill
+        """Rank and step of the worker that ends itself by SIGKILL, the first time that it comes there."""
+
+    def on_trainer_train_setup(self, trainer, save_path, is_coordinator) -> None:
+        rank, add = trainer.workers.rank, trainer._add_gradients
+        path = self.folder / f"rank-{rank}-{os.getpid()}.jsonl"
+
+        def watched(rows):
+            step = trainer.steps_tried
+            if self.kill == (rank, step) and not (self.folder / "killed").exists():
+                (self.folder / "killed").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            with path.open("a") as file:
+                file.write(json.dumps({"step": step, "rank": rank, "rows": [row.row_id for row in rows]}) + "\n")
+            return add(rows)
+
+        trainer._add_gradients = watched
+
+
+def lineage(folder: Path) -> dict[int, list[str]]:
+    """The rows of each step in the lineage that survives: of a step that was done twice, those of the second time."""
+    last: dict[int, dict[int, tuple[float, list[str]]]] = {}
+    for path in folder.glob("rank-*.jsonl"):
+        for line in map(json.loads, path.read_text().splitlines()):
+            kept = last.setdefault(line["step"], {})
+            when = path.stat().st_mtime
+            if line["rank"] not in kept or kept[line["rank"]][0] < when:
+                kept[line["rank"]] = when, line["rows"]
+    return {step: [row for _, rows in by_rank.values() for row in rows] for step, by_rank in sorted(last.items())}
+
+
+def losses(run) -> list[float]:
+    return [line["loss"] for line in run.train_log() if line["type"] == "step"]
+
+
+def adapter(run) -> dict:
+    from safetensors.torch import load_file
+
+    return load_file(run.adapter_path / "adapter_model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, tiny_recipe, exercise_rows):
+    """The same training in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    return train(tiny_recipe(*PLAIN, f"run.folder={folder}"), pd.DataFrame(exercise_rows))
+
+
+def assert_same(run, alone) -> None:
+    import torch
+
+    assert losses(run) == pytest.approx(losses(alone), abs=1e-4) and len(losses(run)) > 10
+    ours, theirs = adapter(run), adapter(alone)
+    assert ours.keys() == theirs.keys()
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours) < 1e-3
+    assert any(float(weight.abs().max()) > 1e-3 for weight in map(torch.Tensor.float, ours.values()))
+    assert run.manifest["validation"]["loss"] == pytest.approx(alone.manifest["validation"]["loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize("kill", [None, (1, 12), (0, 14)], ids=["none is lost", "the second is", "the first is"])
+def test_two_workers_are_one_process(cluster, tmp_path, tiny_recipe, exercise_rows, alone, kill) -> None:
+    """The same loss at every step and the same adapter, and no row twice or left out, also where one is killed."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    overrides = ["backend=ray", "backend.trainer.num_workers=2", "run.checkpoint_every=5 steps"]
+    recipe = tiny_recipe(*PLAIN, f"run.folder={tmp_path}", *overrides)
+    run = train(recipe, pd.DataFrame(exercise_rows), callbacks=[Watch(seen, kill)])
+    assert_same(run, alone)
+    assert (seen / "killed").exists() == (kill is not None)
+    assert [one["node"] for one in run.manifest["workers"]] == [ray.util.get_node_ip_address()] * 2
+    steps = lineage(seen)
+    count = run.manifest["optimizer_steps"]
+    assert list(steps) == list(range(1, count + 1))
+    trained = Counter(row for rows in steps.values() for row in rows)
+    expected = {row["row_id"] for row in run.rows("train")} - set(run.manifest["left_out"]["train"])
+    assert set(trained) == expected and set(trained.values()) == {2}
+    if kill is not None:
+        assert run.manifest["resumed_at_steps"] and run.manifest["resumed_at_steps"][0] <= kill[1]
+    assert (run.path / "ludwig_config.yaml").exists() and list((run.path / "tensorboard").rglob("events*"))
+    assert "Training for" in (run.path / "ludwig" / "ludwig.log").read_text()
+
+
+# Generating and scoring.
+
+
+class KilledAtRandom:
+    """An actor as the kit's, whose process ends by SIGKILL in the middle of some tasks, so many times in all."""
+
+    KILLS = 4
+
+    def __init__(self, files) -> None:
+        from finetune_kit.on_ray.generation import Answerer
+
+        self.inner = Answerer(files)
+        self.notes = Path(os.environ["FINETUNE_KIT_TEST_NOTES"])
+
+    def settings_hash(self, side):
+        return self.inner.settings_hash(side)
+
+    def way_to_ask(self):
+        return self.inner.way_to_ask()
+
+    def complete(self, rows, side):
+        import random
+
+        answers = self.inner.complete(rows, side)
+        if random.random() < 0.4:
+            for number in range(self.KILLS):
+                try:
+                    (self.notes / f"kill-{number}").touch(exist_ok=False)
+                except FileExistsError:
+                    continue
+                os.kill(os.getpid(), signal.SIGKILL)
+        return answers
+
+
+@pytest.fixture(scope="module")
+def scored_rows(exercise_rows):
+    """The 2,017 rows where they are beside the project, else the exercises; with tests where there are any."""
+    from tests.conftest import REAL_ROWS
+
+    rows = json.loads(REAL_ROWS.read_text()) if REAL_ROWS.exists() else exercise_rows
+    return [{"instruction": row["instruction"], "input": row["input"], "output": row["output"]} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def in_float32(tmp_path_factory, tiny_recipe, exercise_rows):
+    """A run in float32 whose answers are greedy."""
+    folder = tmp_path_factory.mktemp("greedy")
+    short = ("generation.do_sample=false", "generation.max_new_tokens=12", f"run.folder={folder}")
+    return train(tiny_recipe(*PLAIN, *short), pd.DataFrame(exercise_rows))
+
+
+def test_answers_on_ray_are_those_of_one_process(tmp_path, in_float32, scored_rows, monkeypatch) -> None:
+    """Byte for byte, with workers killed at random; nothing is lost, nothing is there twice."""
+    import sys
+
+    from finetune_kit.generation import _answer, predict_file
+    from finetune_kit.on_ray.generation import RayGenerator
+    from finetune_kit.progress import View
+
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in scored_rows))
+    alone = predict_file(in_float32, rows, "tuned", tmp_path / "alone.jsonl")
+    monkeypatch.setenv("FINETUNE_KIT_TEST_NOTES", str(tmp_path))
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    environment = {"env_vars": {"FINETUNE_KIT_TEST_NOTES": str(tmp_path)}}
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env=environment)
+    try:
+        from finetune_kit.question_file import QuestionFile
+
+        generator = RayGenerator(in_float32, 3, {"CPU": 1}, KilledAtRandom)
+        questions = QuestionFile(rows, {}, ["instruction"])
+        _answer(generator, questions, "tuned", tmp_path / "on_ray.jsonl", View(quiet=True))
+        generator.close()
+    finally:
+        ray.shutdown()
+    assert len(list(tmp_path.glob("kill-*"))) == KilledAtRandom.KILLS
+    assert (tmp_path / "on_ray.jsonl").read_bytes() == alone.read_bytes()
+    ids = [json.loads(line)["row_id"] for line in alone.read_text().splitlines()]
+    assert len(ids) == len(set(ids)) == len(scored_rows)
