@@ -195,9 +195,10 @@ class RaySandbox:
         """Why each node can have no part in it; empty where it can."""
         import ray
 
-        probe = ray.remote(_why_not).options(num_cpus=0, max_retries=1)
+        probe = ray.remote(_why_not)
         refs = [
-            probe.options(scheduling_strategy=_on(node)).remote(self.tier, self.packages, _versions()) for node in nodes
+            probe.options(num_cpus=0, scheduling_strategy=_on(node)).remote(self.tier, self.packages, _versions())
+            for node in nodes
         ]
         found = []
         for ref in refs:

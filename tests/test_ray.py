@@ -201,3 +201,126 @@ def test_answers_on_ray_are_those_of_one_process(tmp_path, in_float32, scored_ro
     assert (tmp_path / "on_ray.jsonl").read_bytes() == alone.read_bytes()
     ids = [json.loads(line)["row_id"] for line in alone.read_text().splitlines()]
     assert len(ids) == len(set(ids)) == len(scored_rows)
+
+
+class Scripted:
+    """A stand-in for a model: answers at once, with a code that passes, one that fails, one that never ends."""
+
+    def __init__(self, files) -> None:
+        pass
+
+    def settings_hash(self, side):
+        return "0123456789abcdef"
+
+    def complete(self, rows, side):
+        from finetune_kit.decoding import Completion
+
+        return [Completion("x" * 200, 50, "end") for _ in rows]
+
+
+@pytest.fixture
+def small_cluster():
+    """A Ray with four slots, torn down with what runs in it."""
+    import sys
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def test_the_drivers_memory_does_not_grow_with_the_rows(small_cluster, tmp_path, in_float32) -> None:
+    """From 2,000 rows to 200,000 with a stand-in for the model, each with 400 characters and an answer of 200."""
+    import gc
+
+    import psutil
+
+    from finetune_kit.generation import _answer
+    from finetune_kit.on_ray.generation import RayGenerator
+    from finetune_kit.progress import View
+    from finetune_kit.question_file import QuestionFile
+
+    def peak_of(count: int) -> int:
+        path = tmp_path / f"{count}.jsonl"
+        with path.open("w") as file:
+            for number in range(count):
+                file.write(json.dumps({"instruction": f"Row {number}: " + "write it. " * 40, "output": "x"}) + "\n")
+        generator = RayGenerator(in_float32, 3, {"CPU": 1}, Scripted)
+        process, most = psutil.Process(), 0
+        inner = generator.complete_some
+
+        def watched(rows, side, on_done):
+            nonlocal most
+            for done in inner(rows, side, on_done):
+                most = max(most, process.memory_info().rss)
+                yield done
+
+        generator.complete_some = watched
+        _answer(
+            generator, QuestionFile(path, {}, ["instruction"]), "tuned", tmp_path / f"{count}.out", View(quiet=True)
+        )
+        generator.close()
+        with (tmp_path / f"{count}.out").open() as file:
+            assert sum(1 for _ in file) == count
+        gc.collect()
+        return max(most, process.memory_info().rss)
+
+    peak_of(2_000)
+    small = peak_of(2_000)
+    large = peak_of(200_000)
+    print(f"2,000 rows: {small / 1e6:.1f} MB; 200,000 rows: {large / 1e6:.1f} MB")
+    # The answers alone are 100 MB.
+    assert large - small < 30e6
+
+
+def test_verdicts_on_ray_are_those_of_this_machine(small_cluster, tmp_path, scored_rows) -> None:
+    """The same samples for 2,017 answers, while workers are killed at random."""
+    import random
+    import threading
+
+    import psutil
+
+    from evals import score_run
+
+    def answers(side: str) -> list[dict]:
+        lines = []
+        for number, row in enumerate(scored_rows):
+            code = [row["output"], "def f(:", f"def f{number}():\n    return {number}"][
+                (number + (side == "tuned")) % 3
+            ]
+            tests = f"assert f{number}() == {number}" if number % 3 == 2 else ""
+            reference = f"def f{number}():\n    return {number}" if tests else row["output"]
+            line = {**row, "row_id": f"r{number}", "group": None, "tests": tests, "output": reference}
+            lines.append({**line, "completion": code, "finish_reason": "end", "settings_hash": side})
+        return lines
+
+    for name in ("here", "on_ray"):
+        for side in ("base", "tuned"):
+            path = tmp_path / name / "predictions" / f"{side}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(line) + "\n" for line in answers(side)))
+    score_run(tmp_path / "here")
+    killed: list[int] = []
+    over = threading.Event()
+
+    def kill() -> None:
+        mine = psutil.Process()
+        while not over.wait(1.0):
+            found = [one for one in mine.children(recursive=True) if "ray::_Judge" in " ".join(one.cmdline()[:1])]
+            if found and len(killed) < 5:
+                victim = random.choice(found)
+                victim.kill()
+                killed.append(victim.pid)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        score_run(tmp_path / "on_ray", cluster="auto")
+    finally:
+        over.set()
+        thread.join()
+    assert killed, "the scoring was over before a worker could be killed"
+    here, there = ((tmp_path / name / "eval" / "samples.jsonl").read_text() for name in ("here", "on_ray"))
+    assert here == there and here.count("\n") == 2 * len(scored_rows)
+    kept = [json.loads(line)["key"] for line in (tmp_path / "on_ray" / "eval" / "verdicts.jsonl").open()]
+    assert len(kept) == len(set(kept))
