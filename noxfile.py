@@ -70,6 +70,14 @@ def tests_slow(session: nox.Session) -> None:
     run_pytest(session, "-m", "slow", "--dist", "loadfile")
 
 
+@nox.session(name="tests-ray", default=False)
+def tests_ray(session: nox.Session) -> None:
+    """Run the tests on Ray, one at a time: two workers, killed ones, 200,000 rows, a machine that is cut off."""
+    kit = environment(session, "tests", "ray")
+    command = [kit("python"), "-m", "pytest", "-m", "ray", "tests/test_ray.py", *session.posargs]
+    session.run(*command, env={"OMP_NUM_THREADS": "1"})
+
+
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Check style with ruff and types with mypy."""

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from evals.errors import EvalError
@@ -108,9 +109,10 @@ class RaySandbox:
         self._connected = False
 
     def __enter__(self) -> RaySandbox:
-        ray = _ray()
+        ray = load_ray()
         if not ray.is_initialized():
-            self._connect()
+            connect(self._address)
+            self._connected = True
         try:
             nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
             found = dict(zip([node["NodeManagerAddress"] for node in nodes], self._probe(nodes), strict=True))
@@ -137,7 +139,7 @@ class RaySandbox:
 
     def close(self) -> None:
         """End the workers and all that they run."""
-        ray = _ray()
+        ray = load_ray()
         if ray.is_initialized():
             for actor in self._actors:
                 ray.kill(actor)
@@ -177,19 +179,6 @@ class RaySandbox:
                 if progress is not None:
                     progress(len(results), len(inputs))
         return [results[place] for place in range(len(inputs))]
-
-    def _connect(self) -> None:
-        import ray
-
-        words: dict[str, Any] = {"log_to_driver": False}
-        if not (self._address or "").startswith("ray://"):
-            words["logging_level"] = logging.ERROR
-        try:
-            ray.init(address=self._address, **words)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise EvalError(f"There is no Ray cluster at {self._address or 'this machine'} ({reason}).") from None
-        self._connected = True
 
     def _probe(self, nodes: Sequence[dict[str, Any]]) -> list[str]:
         """Why each node can have no part in it; empty where it can."""
@@ -249,11 +238,42 @@ def _on(node: dict[str, Any]) -> Any:
     return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
-def _ray() -> Any:
-    """Ray, which reports what it is used for unless it is told not to."""
+def load_ray() -> Any:
+    """Import Ray, so that it reports nothing, and shows the cluster's token where there is one.
+
+    Raises:
+        EvalError: If it is not installed.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if "RAY_AUTH_TOKEN" in os.environ or token.is_file():
+        # `ray start` asks for a token as soon as there is one, and a driver of Ray 2.60 shows none by itself.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError:
         raise EvalError(f"Ray is not installed for {sys.executable}: pip install 'finetune-kit[ray]'") from None
     return ray
+
+
+def connect(address: str | None) -> None:
+    """Connect to a cluster.
+
+    Args:
+        address: As `ray.init` takes it; without it the cluster that `RAY_ADDRESS` names, or that runs on this machine,
+            or a new one that ends with this process.
+
+    Raises:
+        EvalError: If there is none at the address.
+    """
+    words: dict[str, Any] = {"namespace": "finetune_kit"}
+    if not (address or "").startswith("ray://"):
+        words |= {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        load_ray().init(address=address, **words)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise EvalError(
+            f"There is no Ray cluster at {address or 'this machine'} ({reason}). Start one with `ray start --head`, "
+            "and where it has a token put the same one into ~/.ray/auth_token here."
+        ) from None

@@ -91,7 +91,7 @@ class Recorder(ExitStack):
         seconds, self.clock = now - self.clock, now
         self.busy += seconds
         self.steps, self.tokens = step.number, self.tokens + step.tokens
-        if step.number == MEASURED_STEPS < self.planned:
+        if step.number == MEASURED_STEPS < self.planned and self.seconds_forecast is None:
             self.seconds_forecast = self.busy / step.number * self.planned
             self.view.say(
                 f"Forecast    about {format_seconds(self.seconds_forecast)} for all {self.planned} steps, by the first "

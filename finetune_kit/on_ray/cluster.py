@@ -1,11 +1,11 @@
 """The Ray cluster: one that is there already, or one on this machine for as long as it is needed."""
 
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from evals.errors import EvalError
+from evals.on_ray import connect, load_ray
 from finetune_kit.errors import KitError
 from finetune_kit.progress import View
 from finetune_kit.recipe import Backend
@@ -20,16 +20,10 @@ def require_ray() -> Any:
     Raises:
         KitError: If it is not installed.
     """
-    # Ray reports what it is used for unless it is told not to.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
-    except ImportError:
-        raise KitError(
-            "backend.type is ray, and Ray is not installed here: pip install 'finetune-kit[ray]', also on the "
-            "cluster's nodes; or set backend.type to local."
-        ) from None
-    return ray
+        return load_ray()
+    except EvalError as error:
+        raise KitError(f"backend.type is ray. {error}, also on the cluster's nodes; or set it to local.") from None
 
 
 @contextmanager
@@ -48,18 +42,11 @@ def connected(backend: Backend, view: View) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    words: dict[str, Any] = {"log_to_driver": False, "namespace": "finetune_kit"}
-    if not (backend.address or "").startswith("ray://"):
-        words |= {"logging_level": logging.ERROR, "configure_logging": False}
     with view.stage(f"Connecting to Ray at {backend.address}" if backend.address else "Starting Ray"):
         try:
-            ray.init(address=backend.address, **words)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise KitError(
-                f"There is no Ray cluster at {backend.address or 'this machine'} ({reason}). Start one with "
-                "`ray start --head`, or set backend.address to ray://HOST:10001."
-            ) from None
+            connect(backend.address)
+        except EvalError as error:
+            raise KitError(str(error)) from None
     try:
         yield
     finally:

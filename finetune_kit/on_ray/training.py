@@ -140,12 +140,15 @@ def _train(job: Job, count: int, resources: dict[str, float], storage: str, name
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
+    from finetune_kit.on_ray.network import MeetOnTheNodesInterface
+
     asked = job.recipe.backend.trainer
     least = asked.min_workers
     workers: Any = (least, count) if least and least < count else count
     trainer = TorchTrainer(
         _work,
         train_loop_config={"job": job},
+        torch_config=MeetOnTheNodesInterface(),
         scaling_config=ScalingConfig(
             num_workers=workers,
             use_gpu=bool(resources.get("GPU")),
