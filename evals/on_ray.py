@@ -244,6 +244,10 @@ def load_ray() -> Any:
     Raises:
         EvalError: If it is not installed.
     """
+    if "ray" in sys.modules:  # it has read the environment
+        import ray
+
+        return ray
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if "RAY_AUTH_TOKEN" in os.environ or token.is_file():

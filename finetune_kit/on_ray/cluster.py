@@ -72,4 +72,9 @@ def workers_of(backend: Backend) -> tuple[int, dict[str, float]]:
     if use_gpu and not gpus:
         raise KitError("backend.trainer.use_gpu is true, and no node of the Ray cluster has a GPU.")
     count = asked.num_workers or (gpus if use_gpu else 1)
-    return count, {"CPU": 1.0, **({"GPU": 1.0} if use_gpu else {}), **asked.resources_per_worker}
+    if use_gpu:
+        return count, {"CPU": 1.0, "GPU": 1.0, **asked.resources_per_worker}
+    # Ray lets a worker have as many threads as it has CPUs.
+    of_nodes = [int(cpus) for node in ray.nodes() if node["Alive"] and (cpus := node["Resources"].get("CPU", 0)) >= 1]
+    share = min(min(of_nodes, default=1), sum(of_nodes) // count)
+    return count, {"CPU": float(max(1, share)), **asked.resources_per_worker}

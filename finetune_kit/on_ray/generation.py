@@ -90,7 +90,8 @@ class RayGenerator:
             path = self.run.path / PROMPTED
             names = ["rows/train.jsonl", *([PROMPTED] if path.exists() else [])]
             self._restart({name: (self.run.path / name).read_bytes() for name in names})
-        name, kept = self._ask("way_to_ask")
+        with (view or View(quiet=True)).stage("Choosing the base model's best prompt"):
+            name, kept = self._ask("way_to_ask")
         if kept:
             path = self.run.path / PROMPTED
             path.parent.mkdir(exist_ok=True)

@@ -33,6 +33,6 @@ class MeetOnTheNodesInterface(TorchConfig):
     """Ray Train's way to bring the workers together, after each of them has been told where."""
 
     @property
-    def backend_cls(self) -> type[_Backend]:
+    def backend_cls(self) -> Any:
         """What does it."""
         return _Backend
