@@ -257,6 +257,12 @@ def load_ray() -> Any:
         import ray
     except ImportError:
         raise EvalError(f"Ray is not installed for {sys.executable}: pip install 'finetune-kit[ray]'") from None
+    logger = logging.getLogger("ray")
+    logger.setLevel(logging.ERROR)
+    for handler in logger.handlers:
+        # It holds what standard error was just now, which may be a file that is closed later.
+        if isinstance(handler, logging.StreamHandler) and sys.__stderr__ is not None:
+            handler.setStream(sys.__stderr__)
     return ray
 
 

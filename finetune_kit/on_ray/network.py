@@ -23,7 +23,7 @@ def use_the_nodes_interface() -> None:
 
 
 class _Backend(_TorchBackend):
-    def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+    def on_start(self, worker_group: Any, backend_config: Any) -> None:
         worker_group.execute(use_the_nodes_interface)
         super().on_start(worker_group, backend_config)
 
