@@ -34,9 +34,7 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     ray: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS", help="Run the programs on the Ray cluster there, e.g. ray://HOST:10001, or auto."
-        ),
+        typer.Option(metavar="ADDRESS", help="Run the programs on the Ray cluster there, e.g. ray://HOST:10001."),
     ] = None,
 ) -> None:
     """Score the predictions of a run, base model against tuned model.

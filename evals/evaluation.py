@@ -27,7 +27,7 @@ class Evaluation:
         sides: The sides that there are answers of, or should be.
         run: The run folder; None if the answers are in files.
         workers: How many programs run at a time; None for one a CPU of the cluster.
-        cluster: Address of the Ray cluster that runs them, or `auto`; None for this machine.
+        cluster: Address of the Ray cluster that runs them; None for this machine.
         tier: The tier of the sandbox to demand; None for the best there is.
     """
 
@@ -46,7 +46,7 @@ class Evaluation:
             run: A run folder in the place of the suite's own.
             tier: The tier of the sandbox in the place of the suite's own.
             workers: How many programs run at a time; one a core if None.
-            cluster: Address of a Ray cluster that is to run the programs, or `auto`; this machine if None.
+            cluster: As `score_run` takes it.
 
         Raises:
             EvalError: If rows or answers cannot be read; all rows with a problem are named.
@@ -54,7 +54,7 @@ class Evaluation:
         self.suite = suite
         self.run = suite.run_folder(run)
         self.tier = tier or suite.tier
-        self.workers = workers if cluster else workers or len(os.sched_getaffinity(0))
+        self.workers = workers or (len(os.sched_getaffinity(0)) if cluster is None else None)
         self.cluster = cluster
         self.paths = self._prediction_paths()
         self.sides = tuple(self.paths)

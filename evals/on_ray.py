@@ -270,20 +270,23 @@ def connect(address: str | None) -> None:
     """Connect to a cluster.
 
     Args:
-        address: As `ray.init` takes it; without it the cluster that `RAY_ADDRESS` names, or that runs on this machine,
-            or a new one that ends with this process.
+        address: As `ray.init` takes it: `HOST:6379` from a node of the cluster, `ray://HOST:10001` from elsewhere,
+            `auto` for one that runs on this machine, `local` for a new one that ends with this process. Without it the
+            one that `RAY_ADDRESS` names, or else a new one; by itself Ray would look for one that has been here, and
+            wait for it.
 
     Raises:
         EvalError: If there is none at the address.
     """
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
     words: dict[str, Any] = {"namespace": "finetune_kit"}
-    if not (address or "").startswith("ray://"):
+    if not address.startswith("ray://"):
         words |= {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         load_ray().init(address=address, **words)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise EvalError(
-            f"There is no Ray cluster at {address or 'this machine'} ({reason}). Start one with `ray start --head`, "
+            f"There is no Ray cluster at {address} ({reason}). Start one with `ray start --head`, "
             "and where it has a token put the same one into ~/.ray/auth_token here."
         ) from None

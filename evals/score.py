@@ -41,8 +41,8 @@ def score_run(
         workers: How many programs run at a time; one a core if None.
         progress: Called with the number of programs run and the number in all.
         tier: The tier of the sandbox; the best there is if None.
-        cluster: Address of a Ray cluster that is to run the programs, or `auto` for the one that is started or found
-            here; this machine if None.
+        cluster: Address of a Ray cluster that is to run the programs, as `evals.on_ray.connect` takes it, empty for the
+            usual one; this machine if None.
 
     Returns:
         The summary.

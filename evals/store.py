@@ -189,7 +189,8 @@ class VerdictStore:
             workers: As `Sandbox` takes it.
             tier: As `Sandbox` takes it.
             packages: As `Sandbox` takes it.
-            cluster: Address of a Ray cluster that is to run the programs, or `auto`; this machine if None.
+            cluster: Address of a Ray cluster that is to run the programs, as `evals.on_ray.connect` takes it, empty for
+                the usual one; this machine if None.
         """
         return StoredSandbox(self, limits, workers, tier, packages, cluster)
 
@@ -341,8 +342,7 @@ class StoredSandbox:
             else:
                 from evals.on_ray import RaySandbox
 
-                address = None if self._cluster == "auto" else self._cluster
-                sandbox = RaySandbox(self.limits, workers, tier, packages, address)
+                sandbox = RaySandbox(self.limits, workers, tier, packages, self._cluster)
             sandbox.__enter__()
             self._sandbox = sandbox
         return self._sandbox

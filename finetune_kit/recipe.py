@@ -224,8 +224,9 @@ class Backend(Section):
     type: Literal["local", "ray"] = "local"
     """In this process, or on a Ray cluster."""
     address: str | None = None
-    """Ours, not Ludwig's: of the Ray cluster; the one that runs on this machine where it is not given, or else one
-    that is started for the run."""
+    """Ours, not Ludwig's: of the Ray cluster: `HOST:6379` from one of its nodes, `ray://HOST:10001` from elsewhere,
+    `auto` for one that runs on this machine; where it is not given, the one that `RAY_ADDRESS` names, or else one that
+    is started for the run."""
     storage: str | None = None
     """Ours, not Ludwig's: a folder that all nodes see, or a bucket (`s3://...`), for Ray's checkpoints; the run
     folder where it is not given, which is enough on one machine."""
@@ -236,8 +237,8 @@ class Backend(Section):
 
     @property
     def cluster(self) -> str | None:
-        """The address of the Ray cluster, or `auto` where that is to be found; None where it is this process."""
-        return (self.address or "auto") if self.type == "ray" else None
+        """The address of the Ray cluster, empty for the usual one; None where it is this process."""
+        return (self.address or "") if self.type == "ray" else None
 
 
 class Data(Section):

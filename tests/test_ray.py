@@ -445,3 +445,39 @@ def test_a_machine_that_is_cut_off_costs_the_steps_since_the_last_checkpoint(
     from finetune_kit.run import Run
 
     assert_same(Run.load(tmp_path / "two"), alone)
+
+
+def test_ctrl_c_stops_the_workers_where_the_run_can_be_gone_on_with(
+    tmp_path, tiny_recipe, exercise_rows, rows_file
+) -> None:
+    """As a terminal sends it, to the whole group; the same command goes on, and ends as one process would have."""
+    import subprocess
+    import sys
+
+    settings = [*PLAIN, "trainer.epochs=12", f"run.folder={tmp_path}"]
+    alone = train(tiny_recipe(*settings, "run.name=alone"), pd.DataFrame(exercise_rows))
+    recipe = tmp_path / "recipe.yaml"
+    on_ray = ["backend.type=ray", "backend.trainer.num_workers=2", f"data={rows_file}"]
+    recipe.write_text(tiny_recipe(*settings, "run.name=two", *on_ray).to_yaml())
+    command = [sys.executable, "-m", "finetune_kit", "train", str(recipe)]
+    log = tmp_path / "two" / "train_log.jsonl"
+    first = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 180
+        while not log.exists() or log.read_text().count('"step"') < 5:
+            assert first.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(first.pid, signal.SIGINT)
+        told = first.communicate(timeout=120)[0]
+    finally:
+        first.kill()
+    print(told)
+    assert first.returncode == 130 and "The same command goes on from there." in told and "Traceback" not in told
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Resumed     at step " in again.stdout
+    from finetune_kit.run import Run
+
+    assert_same(Run.load(tmp_path / "two"), alone)
