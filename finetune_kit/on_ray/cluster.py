@@ -31,8 +31,8 @@ def connected(backend: Backend, view: View) -> Iterator[None]:
     """Be connected to the cluster that a recipe names while a block runs, or to the one that a script has chosen.
 
     Args:
-        backend: The recipe's section; without an address it is the cluster that `RAY_ADDRESS` names, or else one that is
-            started here and ends with the block.
+        backend: The recipe's section; without an address it is the cluster that `RAY_ADDRESS` names, or else one that
+            is started here and ends with the block.
         view: Where it is said.
 
     Raises:
