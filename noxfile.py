@@ -36,7 +36,8 @@ nox.options.error_on_external_run = False
 @nox.session
 def train(session: nox.Session) -> None:
     """Fine-tune: `nox -s train -- [RECIPE] [key=value ...]`; the embedded default without arguments."""
-    kit = environment(session)
+    on_ray = any(word.startswith("backend") and "ray" in word for word in session.posargs)
+    kit = environment(session, *(["ray"] if on_ray else []))
     # On Ctrl-C the run finishes its step and saves: it is waited for, however long that takes.
     session.run(kit("finetune-kit"), "train", *session.posargs, interrupt_timeout=None)
 
@@ -44,8 +45,10 @@ def train(session: nox.Session) -> None:
 @nox.session(name="eval")
 def evaluate(session: nox.Session) -> None:
     """Generate with base and tuned, then score: `nox -s eval -- [RUN]`; the newest run without arguments."""
-    kit = environment(session)
     run = session.posargs or ["runs/latest"]
+    recipe = Path(run[0]) / "recipe.yaml"
+    on_ray = recipe.is_file() and "type: ray" in recipe.read_text(encoding="utf-8")
+    kit = environment(session, *(["ray"] if on_ray else []))
     session.run(kit("finetune-kit"), "eval", *run)
 
 
