@@ -92,7 +92,7 @@ def test_what_does_not_fit_ends_with_1_and_says_what_would() -> None:
     code, output, _ = run_check("zephyr-7b-t4", "quantization=null", "--gpu", "RTX 3080")
     assert code == 1
     assert "does not fit: 1" in output and "there are 10.4 GB (RTX 3080)" in output
-    assert "What makes it fit, the cheapest first:\n  quantization.bits=4   4.9 GB; costs" in output
+    assert "What makes it fit, the cheapest first:\n  quantization.bits=4   5.5 GB; costs" in output
 
 
 def test_advice_can_be_pasted_and_is_not_left_out_where_there_is_none(monkeypatch) -> None:
