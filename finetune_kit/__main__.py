@@ -3,6 +3,7 @@
 The check stands before every other import, and this file keeps to syntax that older versions can read.
 """
 
+import os
 import sys
 
 
@@ -14,6 +15,8 @@ def main():  # type: ignore[no-untyped-def]
             "Make an environment with: python3.12 -m venv .venv\n".format(*sys.version_info[:2])
         )
         sys.exit(2)
+    # With a GPU, torch would print that something which Ludwig sets is new in torch.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from finetune_kit.cli import app
 
     app()

@@ -24,7 +24,7 @@ from transformers.cache_utils import DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
-from finetune_kit.devices import free_memory
+from finetune_kit.devices import attention_of_any_length, free_memory
 from finetune_kit.recipe import Generation
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def decode(
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         batch_size = _batch_size(model, longest, max_batch)
         completions: dict[int, Completion] = {}
-        with torch.inference_mode():
+        with torch.inference_mode(), attention_of_any_length():
             shared = _shared_beginning(model, prompts) if grouped else None
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
@@ -139,6 +139,7 @@ class _Batch:
         finished: dict[int, Completion] = {}
         positions = (self.mask.cumsum(1) - 1).clamp(min=0)[:, self.known :]
         inputs = self.ids[:, self.known :]
+        stops = self.settings.stop_strings
         while self.places:
             logits = self.model(
                 input_ids=inputs,
@@ -153,10 +154,13 @@ class _Batch:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
             positions = positions[:, -1:] + 1
             alive = []
+            # In one go: on a GPU each look at a number waits for all that was asked of it before.
+            last = tokens.tolist()
+            tails = self.ids[:, max(self.width, self.ids.shape[1] - self.stop_window) :].tolist() if stops else last
             for row in range(len(self.places)):
                 if self.choose.is_done[row]:
                     continue
-                completion = self._finished(row)
+                completion = self._finished(row, last[row], self.tokenizer.decode(tails[row]) if stops else "")
                 if completion is not None:
                     self.choose.is_done[row] = True
                     finished[self.places[row]] = completion
@@ -174,19 +178,25 @@ class _Batch:
             inputs = self.ids[:, -1:]
         return finished
 
-    def _finished(self, row: int) -> Completion | None:
-        """The completion of a row where it is done, else None."""
-        generated = self.ids[row, self.width :]
-        ended = generated[-1].item() in self.end_ids
+    def _finished(self, row: int, last: int, tail: str) -> Completion | None:
+        """The completion of a row where it is done, else None.
+
+        Args:
+            row: Its place in the batch.
+            last: The token that was chosen last.
+            tail: The end of the text so far, where there are stop strings.
+        """
+        count = self.ids.shape[1] - self.width
+        ended = last in self.end_ids
         stops = self.settings.stop_strings
-        tail = self.tokenizer.decode(generated[-self.stop_window :]) if stops else ""
         stopped = any(stop in tail for stop in stops)
-        if not ended and not stopped and len(generated) < self.settings.max_new_tokens:
+        if not ended and not stopped and count < self.settings.max_new_tokens:
             return None
+        generated = self.ids[row, self.width :]
         text = self.tokenizer.decode(generated[:-1] if ended else generated, skip_special_tokens=True)
         for stop in stops:
             text = text.split(stop, 1)[0]
-        return Completion(text, len(generated), "end" if ended else "stop" if stopped else "length")
+        return Completion(text, count, "end" if ended else "stop" if stopped else "length")
 
 
 @dataclass(frozen=True)

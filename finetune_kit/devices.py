@@ -5,6 +5,7 @@ import ctypes
 import gc
 import resource
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,14 +44,20 @@ def pick_device() -> Device:
 
 
 def free_memory(device: Any) -> int:
-    """Bytes that can still be had on a `torch.device`; what torch holds of a GPU and does not use is among them."""
+    """Bytes that can still be had on a `torch.device`; what torch holds of a GPU and does not use is among them.
+
+    A limit that torch was given (`torch.cuda.set_per_process_memory_fraction`) counts.
+    """
     import psutil
     import torch
 
     if device.type != "cuda":
         return int(psutil.virtual_memory().available)
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0]) + held
+    index = torch.cuda.current_device() if device.index is None else device.index
+    reserved = torch.cuda.memory_reserved(index)
+    free, total = torch.cuda.mem_get_info(index)
+    allowed = int(total * torch.cuda.get_per_process_memory_fraction(index)) - reserved
+    return max(0, min(int(free), allowed)) + reserved - int(torch.cuda.memory_allocated(index))
 
 
 def peak_memory(device: Device) -> int:
@@ -70,6 +77,23 @@ def used_memory() -> int:
     if torch is not None and torch.cuda.is_initialized():
         return int(torch.cuda.memory_reserved())
     return int(psutil.Process().memory_info().rss)
+
+
+@contextlib.contextmanager
+def attention_of_any_length() -> Iterator[None]:
+    """torch's fused attention, but for cuDNN's, which makes a plan for each new length.
+
+    On Hopper cards torch prefers that one in 16 bits. Rows have all lengths, and a row that is generated has a new one
+    with each token, so that most of the time goes into plans.
+    """
+    from torch.backends import cuda
+
+    before = cuda.cudnn_sdp_enabled()
+    cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        cuda.enable_cudnn_sdp(before)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

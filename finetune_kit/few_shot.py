@@ -135,10 +135,12 @@ def losses(
     """
     import torch
 
+    from finetune_kit.devices import attention_of_any_length
+
     answers = encode_texts([tried[0].answer(row) for row in rows], tokenizer)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
     found = []
-    with torch.inference_mode():
+    with torch.inference_mode(), attention_of_any_length():
         for way in tried:
             texts = list(zip(way.encode_all(rows, tokenizer), answers, strict=True))
             fits = all(len(prompt) + len(answer) <= context for prompt, answer in texts)

@@ -16,6 +16,7 @@ from ludwig.constants import MODEL_LLM
 from ludwig.distributed.base import DistributedStrategy
 from ludwig.error import ConfigValidationError
 from ludwig.models import registry as models
+from ludwig.schema.optimizers import optimizer_registry
 from ludwig.trainers.registry import get_llm_trainers_registry
 
 from finetune_kit import devices
@@ -26,6 +27,7 @@ from finetune_kit.devices import peak_memory
 from finetune_kit.engine.dataset import ExampleDataset
 from finetune_kit.engine.listener import Listener
 from finetune_kit.engine.llm import KitLLM
+from finetune_kit.engine.optimizers import BITSANDBYTES_OPTIMIZERS, with_known_settings
 from finetune_kit.engine.rehearsal import Rehearsal
 from finetune_kit.engine.trackers import load_trackers
 from finetune_kit.engine.trainer import KitFineTuneTrainer, Safeguards
@@ -204,7 +206,7 @@ def fit(
         "tensorboard": folder.parent / "tensorboard",
         "distributed": strategy,
     }
-    with captured(folder / "ludwig.log"), _kit_classes(words):
+    with captured(folder / "ludwig.log"), _kit_classes(words), devices.attention_of_any_length():
         try:
             ludwig = LudwigModel(config, logging_level=logging.INFO, callbacks=[relay, *callbacks])
         except ConfigValidationError as error:
@@ -245,9 +247,13 @@ def _kit_classes(words: dict[str, Any]) -> Iterator[None]:
     before = models.model_type_registry[MODEL_LLM], trainers["finetune"]
     models.model_type_registry[MODEL_LLM] = KitLLM
     trainers["finetune"] = partial(KitFineTuneTrainer, **words)
+    optimizers = {name: optimizer_registry[name] for name in BITSANDBYTES_OPTIMIZERS}
+    for name, (optimizer, section) in optimizers.items():
+        optimizer_registry[name] = with_known_settings(optimizer), section
     try:
         yield
     finally:
+        optimizer_registry.update(optimizers)
         models.model_type_registry[MODEL_LLM], trainers["finetune"] = before
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from ludwig.constants import TRAINING, VALIDATION
+from ludwig.trainers import trainer as ludwig_trainer
 from ludwig.trainers.trainer_llm import FineTuneTrainer
 from ludwig.utils.checkpoint_utils import Checkpoint as LudwigCheckpoint
 from ludwig.utils.checkpoint_utils import CheckpointManager
@@ -70,6 +72,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
       checkpoint falls on it), and steps the learning rate's schedule with every micro-batch. Here it sees whole steps.
     * Its perplexity, token accuracy and evaluation loss are wrong for fine-tuned LLMs.
     * On Ctrl-C it ends the run as if it were finished.
+    * With an 8-bit optimiser it trains the embedding too, which is not saved. Here the adapter alone is trained.
     * Going on with a run, it begins the epoch, the schedule and the random numbers anew. Here all that the next step
       depends on is kept.
 
@@ -115,6 +118,15 @@ class KitFineTuneTrainer(FineTuneTrainer):
         # The loss is a sum over tokens, so that its gradients are already larger than those of a mean.
         half = self.model.model.dtype == torch.float16
         self._scaler = torch.amp.GradScaler(self.model.kit_device.type, init_scale=256.0, enabled=half)
+
+    def prepare(self) -> None:
+        """Make the optimiser, as Ludwig does, and leave the embedding as it is.
+
+        For an 8-bit optimiser Ludwig puts another embedding in its place, which is trained: in float16 the run ends at
+        the first step, and otherwise what was learnt there is not in the adapter.
+        """
+        with patch.object(ludwig_trainer, "update_embedding_layer", lambda model, config: model):
+            super().prepare()
 
     def train(self, training_set: ExampleDataset, *args: Any, **kwargs: Any) -> Any:
         """Train as Ludwig does, from the newest checkpoint on where there is one.
@@ -241,6 +253,38 @@ class KitFineTuneTrainer(FineTuneTrainer):
             SummaryWriter(str(self.tensorboard / name), purge_step=purge) for name in (TRAINING, VALIDATION)
         )
         return training, validation, None
+
+    @classmethod
+    def write_step_summary(
+        cls,
+        train_summary_writer: Any,
+        combined_loss: torch.Tensor,
+        all_losses: Mapping[str, torch.Tensor],
+        step: int,
+        used_tokens: int,
+        total_tokens_used: int,
+        learning_rate: float | None = None,
+    ) -> None:
+        """A step's figures for TensorBoard, without Ludwig's fifteen of every GPU.
+
+        For one of these it asks NVIDIA's management library at each step, which does not answer everywhere: on a part
+        of a GPU (MIG) the run would end there.
+        """
+        if not train_summary_writer:
+            return
+        figures = {
+            "tokens/tokens": used_tokens,
+            "tokens/total_tokens_used": total_tokens_used,
+            "combined/step_training_loss": combined_loss,
+            **{f"{feature}/step_training_loss": loss.detach().float() for feature, loss in all_losses.items()},
+        }
+        if learning_rate:
+            figures["combined/step_learning_rate"] = learning_rate
+        if torch.cuda.is_initialized():
+            figures["memory/gpu_gb"] = used_memory() / 1e9
+        for tag, figure in figures.items():
+            train_summary_writer.add_scalar(tag, figure, global_step=step)
+        train_summary_writer.flush()
 
     def _train_loop(self, batcher: ExampleBatcher, progress_tracker: Any, *args: Any) -> tuple[bool, bool]:
         """Ludwig's loop over an epoch; the first time from where the run was."""

@@ -60,18 +60,21 @@ GPUS = (
 
 
 def find_gpu(name: str) -> Gpu:
-    """A kind of GPU by its name; upper and lower case, spaces and hyphens do not count.
+    """A kind of GPU by its name, as people or drivers write it; upper and lower case, spaces and hyphens do not count.
 
     Raises:
         KitError: If there is none of that name; it names those there are.
 
     Example:
-        >>> find_gpu("rtx4090").name, find_gpu("A100").name
-        ('RTX 4090', 'A100-40GB')
+        >>> find_gpu("rtx4090").name, find_gpu("A100").name, find_gpu("NVIDIA H100 80GB HBM3").name
+        ('RTX 4090', 'A100-40GB', 'H100')
     """
     known = {_plain(gpu.name): gpu for gpu in GPUS}
-    known |= {"a100": known["a10040gb"], "v100": known["v10016gb"], "rtx4060ti": known["rtx4060ti16gb"]}
+    known |= {"a100": known["a10040gb"], "v100": known["v10016gb"], "h10080gb": known["h100"]}
+    known |= {"rtx4060ti": known["rtx4060ti16gb"]}
     plain = re.sub("^(nvidia|tesla|geforce)+", "", _plain(name))
+    # Drivers also name the socket and the kind of memory. An H100 for PCIe is another card, with other figures.
+    plain = re.sub(r"sxm\d|hbm\de?|(?<!h100)pcie", "", plain)
     if plain in known:
         return known[plain]
     close = difflib.get_close_matches(plain, known, n=1)

@@ -19,10 +19,11 @@ FULL_STATE = {"adam": 8, "adamw": 8, "paged_adamw": 8, "sgd": 0, "adamw_8bit": 2
 """Bytes of optimiser state for each number of the adapter."""
 SMALL, EIGHT_BIT_BLOCK = 4096, 256
 """bitsandbytes keeps the state of smaller tensors in 32 bits; of larger ones, blocks of so many share two scales."""
-CUDA_CONTEXT = 450 * 10**6
-"""Bytes that the driver, CUDA's and cuBLAS's own memory take on a GPU; assumed, not measured by us."""
+CUDA_CONTEXT = 1100 * 10**6
+"""Bytes that the driver, CUDA, its libraries and their workspaces take on a GPU, and that torch's allocator holds in
+blocks which are never full; by `benchmarks/gpu.py` on one H100. A smaller card has a smaller context."""
 CUDA_SLACK = 0.06
-"""Share of what a step makes that the allocator can't use; assumed, not measured by us."""
+"""Share of what a step makes that the allocator can't use beside that; by the same benchmark."""
 CPU_PROCESS = 1100 * 10**6
 """Bytes of Python with Ludwig, torch and transformers loaded; measured on Linux with the tested versions."""
 CPU_SLACK = 1.25
@@ -85,6 +86,8 @@ class MemoryEstimate:
     """Numbers of the adapter."""
     flops: int
     """Floating point operations of the largest batch, forward and back."""
+    layers: int
+    """Of the base model."""
 
     @property
     def total(self) -> int:
@@ -199,6 +202,7 @@ class Forecast:
             parameters=count.parameters,
             trainable=adapter,
             flops=count.flops,
+            layers=getattr(self.config.get_text_config(), "num_hidden_layers", 0),
         )
 
 

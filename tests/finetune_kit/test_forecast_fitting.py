@@ -10,7 +10,7 @@ from finetune_kit.forecast.fitting import fit
 from finetune_kit.forecast.gpus import GPUS, find_gpu
 from finetune_kit.forecast.memory import Forecast, Target, optimizer_bytes
 from finetune_kit.forecast.model_configs import KEPT, model_config
-from finetune_kit.forecast.speed import forecast_time, measure_products
+from finetune_kit.forecast.speed import LAUNCH, forecast_time, measure_products
 
 PUBLISHED = {
     "HuggingFaceH4/zephyr-7b-beta": 7_241_732_096,
@@ -143,6 +143,19 @@ def test_the_optimisers_state(kind: str, sizes: list[int], expected: int) -> Non
 
 def test_gpus_are_found_by_what_people_call_them() -> None:
     assert find_gpu("t4").name == "T4" and find_gpu("NVIDIA A100").name == "A100-40GB"
+    drivers = {
+        "NVIDIA H100 80GB HBM3": "H100",
+        "NVIDIA A100-SXM4-80GB": "A100-80GB",
+        "NVIDIA A100 80GB PCIe": "A100-80GB",
+        "NVIDIA A100-PCIE-40GB": "A100-40GB",
+        "Tesla V100-SXM2-32GB": "V100-32GB",
+        "NVIDIA GeForce RTX 4090": "RTX 4090",
+        "NVIDIA L4": "L4",
+    }
+    assert {name: find_gpu(name).name for name in drivers} == drivers
+    for other in ("NVIDIA H100 PCIe", "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "NVIDIA GeForce RTX 4090 Laptop GPU"):
+        with pytest.raises(KitError):
+            find_gpu(other)
     assert find_gpu("Tesla T4").compute_dtype == "float16" and find_gpu("L4").compute_dtype == "bfloat16"
     for gpu in GPUS:
         assert find_gpu(gpu.name) is gpu
@@ -153,14 +166,26 @@ def test_gpus_are_found_by_what_people_call_them() -> None:
 
 def test_time_is_operations_over_what_the_device_does(tiny_recipe) -> None:
     forecast = forecast_for(tiny_recipe)
-    estimate = forecast.estimate(False)
+    estimate = replace(forecast.estimate(False), layers=0)
     time = forecast_time(estimate, forecast.target, tokens=1_000_000)
-    assert time is not None
+    assert time is not None and "25% of 65 TFLOP/s" in time.basis
     rate = 0.25 * 65e12 / (estimate.flops / estimate.tokens)
     assert time.tokens_per_second == pytest.approx(rate) and time.seconds == pytest.approx(1_000_000 / rate)
     assert forecast_time(estimate, replace(forecast.target, flops=None), 1) is None
     assert measure_products("float32", 0.05) > 1e8
     assert len({measure_products("float32", 0.05) for _ in range(5)}) == 1, "caps are compared at one speed"
+
+
+def test_a_large_gpu_waits_for_the_processor(tiny_recipe) -> None:
+    estimate = forecast_for(tiny_recipe).estimate(False)
+    target = forecast_for(tiny_recipe).target
+    time = forecast_time(estimate, target, tokens=1_000_000)
+    assert time is not None and time.basis.startswith("22 ms a batch")
+    assert estimate.layers == 2 and time.tokens_per_second == pytest.approx(estimate.tokens / (2 * LAUNCH[False]))
+    slower = forecast_time(replace(estimate, checkpointing=True), target, tokens=1_000_000)
+    assert slower is not None and slower.seconds > 1.4 * time.seconds
+    on_cpu = forecast_time(estimate, replace(target, type="cpu"), tokens=1_000_000)
+    assert on_cpu is not None and "measured now" in on_cpu.basis
 
 
 def test_operations_are_those_that_can_be_counted_by_hand(tiny_recipe) -> None:

@@ -6,7 +6,9 @@ When one of these fails, the fault is mended upstream, and the workaround that t
 
 import math
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +17,11 @@ import torch
 
 ACCUMULATED = 2
 OUTPUT = "output"
+MEMORY_STATS = [
+    f"{kind}_bytes.all.{which}"
+    for kind in ("allocated", "reserved", "active")
+    for which in ("current", "peak", "allocated", "freed")
+]
 
 
 @pytest.fixture(scope="module")
@@ -337,3 +344,65 @@ def test_bitsandbytes_changes_weights_on_a_cpu_with_bfloat16_units(tiny_llama) -
     before = layer.weight.data.clone()
     layer.eval()(torch.randn(2, 64, dtype=torch.bfloat16))
     assert layer.weight.data.shape != before.shape or not torch.equal(layer.weight.data, before)
+
+
+def test_an_8_bit_optimiser_trains_the_embedding(tiny_llama) -> None:
+    """With an 8-bit optimiser the embedding is replaced by one that is trained, and that no adapter holds.
+
+    Mended by `finetune_kit.engine.trainer.KitFineTuneTrainer.prepare`: the embedding stays, and stays frozen.
+    """
+    from ludwig.utils.llm_utils import update_embedding_layer
+    from transformers import LlamaForCausalLM
+
+    model = LlamaForCausalLM.from_pretrained(tiny_llama).requires_grad_(False)
+    update_embedding_layer(model, SimpleNamespace(optimizer=SimpleNamespace(is_8bit=True)))
+    assert model.get_input_embeddings().weight.requires_grad
+
+
+@pytest.mark.parametrize("name", ["adamw_8bit", "paged_adamw", "paged_adamw_8bit"])
+def test_optimisers_of_bitsandbytes_can_not_be_made(name: str) -> None:
+    """The optimisers of bitsandbytes are given settings that they no longer have, and refuse them.
+
+    Mended by `finetune_kit.engine.optimizers.with_known_settings`: these settings, which change nothing, are left out.
+    """
+    from ludwig.modules.optimization_modules import get_optimizer_class_and_kwargs
+    from ludwig.schema.optimizers import optimizer_registry
+
+    from finetune_kit.engine.optimizers import with_known_settings
+
+    optimizer, settings = get_optimizer_class_and_kwargs(
+        optimizer_registry[name][1].model_validate({"type": name}), 0.1
+    )
+    weights = [torch.nn.Parameter(torch.zeros(4))]
+    with pytest.raises(TypeError, match="block_wise"):
+        optimizer(weights, **settings)
+    assert with_known_settings(optimizer)(weights, **settings).defaults["lr"] == 0.1
+
+
+def test_every_step_asks_for_the_load_of_the_gpu(monkeypatch) -> None:
+    """Each step asks NVIDIA's library for the load of every GPU, and the run ends where it gives no answer.
+
+    Mended by `finetune_kit.engine.trainer.KitFineTuneTrainer.write_step_summary`: nobody asks.
+    """
+    from ludwig.trainers.trainer_llm import FineTuneTrainer
+
+    from finetune_kit.engine.trainer import KitFineTuneTrainer
+
+    def refuse(device: Any) -> int:
+        raise RuntimeError("Not Supported")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "memory_stats", lambda device: defaultdict(int, dict.fromkeys(MEMORY_STATS, 1)))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1, 1))
+    monkeypatch.setattr(torch.cuda, "utilization", refuse)
+    written: dict[str, float] = {}
+    writer = SimpleNamespace(add_scalar=lambda tag, value, global_step: written.update({tag: value}), flush=str)
+    figures = (writer, torch.tensor(2.0), {OUTPUT: torch.tensor(2.0)}, 1, 10, 20, 0.5)
+    with pytest.raises(RuntimeError, match="Not Supported"):
+        FineTuneTrainer.write_step_summary(*figures)
+    stock = {tag for tag in written if not tag.startswith("cuda/")}
+    written.clear()
+    KitFineTuneTrainer.write_step_summary(*figures)
+    assert set(written) == stock
+    assert written["combined/step_training_loss"] == 2.0

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import signal
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -226,6 +227,29 @@ def test_float16_trains_with_a_scaled_loss(tmp_path, tiny_recipe, exercise_rows,
     assert run.manifest["device"]["compute_dtype"] == "float16"
     losses = [line["loss"] for line in run.train_log() if line["type"] == "step"]
     assert all(math.isfinite(loss) for loss in losses) and losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("kind", ["adamw_8bit", "paged_adamw_8bit"])
+def test_an_8_bit_optimiser_trains_the_adapter_alone(tmp_path, tiny_recipe, exercise_rows, monkeypatch, kind) -> None:
+    """In float16, as on a T4; bitsandbytes makes such steps on a CPU too, and the kit and Ludwig are told to let it."""
+    from ludwig.modules import optimization_modules
+
+    from finetune_kit import devices, outlook
+    from finetune_kit.engine import llm
+
+    half = devices.Device("cpu", "stand-in for a T4", "float16", "as on capability 7.5")
+    monkeypatch.setattr(llm, "pick_device", lambda: half)
+    monkeypatch.setattr(devices, "pick_device", lambda: half)
+    monkeypatch.setattr(outlook, "device_problems", lambda recipe, device: [])
+    gpu = SimpleNamespace(is_available=lambda: True, device_count=lambda: 1)
+    monkeypatch.setattr(optimization_modules, "torch", SimpleNamespace(cuda=gpu, optim=torch.optim))
+    runs = {}
+    for optimizer in (kind, "adamw"):
+        recipe = tiny_recipe(f"run.folder={tmp_path}", f"run.name={optimizer}", f"trainer.optimizer.type={optimizer}")
+        runs[optimizer] = train(recipe, pd.DataFrame(exercise_rows[:24]))
+    one, other = (run.manifest for run in runs.values())
+    assert one["trainable_parameters"] == other["trainable_parameters"]
+    assert one["validation"]["loss"] == pytest.approx(other["validation"]["loss"], rel=1e-3)
 
 
 def test_rows_over_the_cap_are_left_out_and_counted(tmp_path, tiny_recipe, exercise_rows) -> None:
