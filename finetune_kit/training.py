@@ -5,12 +5,12 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from finetune_kit.base_models import BaseModel, resolve_base_model
 from finetune_kit.checkpoints import Checkpoints
@@ -94,7 +94,8 @@ def train(
         run = None
     if found := report.line():
         view.say(f"Data        {found}")
-    return _train(recipe, report.splits, report.manifest(), run or name, view, callbacks)
+    with _cluster(recipe, view):
+        return _train(recipe, report.splits, report.manifest(), run or name, view, callbacks)
 
 
 def resume(run: Run, view: View | None = None, callbacks: "Sequence[Callback]" = ()) -> Run:
@@ -119,7 +120,31 @@ def resume(run: Run, view: View | None = None, callbacks: "Sequence[Callback]" =
         raise KitError(f"The run {run.path} holds nothing to go on with; delete it, and train anew.")
     splits = Splits(**{split: run.rows(split) for split in SPLITS})
     require_unchanged(run, run.recipe, splits, versions())
-    return _train(run.recipe, splits, {}, run, view or View.of_a_script(), callbacks)
+    view = view or View.of_a_script()
+    with _cluster(run.recipe, view):
+        return _train(run.recipe, splits, {}, run, view, callbacks)
+
+
+@contextmanager
+def _cluster(recipe: Recipe, view: View) -> Iterator[None]:
+    """Be connected to the Ray cluster that the recipe names, where it names one."""
+    if recipe.backend.type == "ray":
+        from finetune_kit.on_ray.cluster import connected
+
+        with connected(recipe.backend, view):
+            yield
+    else:
+        yield
+
+
+def _look_ahead(recipe: Recipe, lengths: Sequence[int]) -> Outlook:
+    """What it will take on the device that trains, which on Ray is another than this machine's."""
+    if recipe.backend.type != "ray":
+        return look_ahead(recipe, lengths)
+    from finetune_kit.on_ray.cluster import run_as_worker, workers_of
+
+    count, _ = workers_of(recipe.backend)
+    return cast(Outlook, run_as_worker(recipe.backend, look_ahead, recipe, sorted(lengths, reverse=True)[::count]))
 
 
 def _train(
@@ -138,7 +163,7 @@ def _train(
         base = resolve_base_model(recipe.base_model)
         encoded = _encode(recipe, splits, prompt, base)
     with view.stage("Counting the memory"):
-        outlook = look_ahead(recipe, [len(example.input_ids) for example in encoded.train.examples])
+        outlook = _look_ahead(recipe, [len(example.input_ids) for example in encoded.train.examples])
     for label, text in [*(("Note", note) for note in [*recipe.notes(), *outlook.notes]), *outlook.lines()]:
         view.say(f"{label:<12}{text}")
     for text in outlook.advice():

@@ -21,7 +21,6 @@ from ludwig.modules.optimization_modules import create_optimizer
 from finetune_kit.base_models import resolve_base_model
 from finetune_kit.checkpoints import Checkpoints
 from finetune_kit.devices import Device
-from finetune_kit.engine.dataset import ExampleDataset  # noqa: F401  (fails here and not in the middle)
 from finetune_kit.engine.fit import fit_recipe
 from finetune_kit.engine.listener import OptimizerStep, SkippedStep
 from finetune_kit.engine.rehearsal import Rehearsal

@@ -1,6 +1,6 @@
 """The Ray cluster: one that is there already, or one on this machine for as long as it is needed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,3 +78,33 @@ def workers_of(backend: Backend) -> tuple[int, dict[str, float]]:
     of_nodes = [int(cpus) for node in ray.nodes() if node["Alive"] and (cpus := node["Resources"].get("CPU", 0)) >= 1]
     share = min(min(of_nodes, default=1), sum(of_nodes) // count)
     return count, {"CPU": float(max(1, share)), **asked.resources_per_worker}
+
+
+def run_as_worker(backend: Backend, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function where a worker will be, with a worker's resources.
+
+    Raises:
+        KitError: As the function raises it.
+    """
+    import ray
+
+    _, resources = workers_of(backend)
+    more = {name: amount for name, amount in resources.items() if name not in ("CPU", "GPU")}
+    task = ray.remote(function).options(
+        num_cpus=resources.get("CPU", 1), num_gpus=resources.get("GPU", 0), resources=more
+    )
+    with kit_errors():
+        return ray.get(task.remote(*args))
+
+
+@contextmanager
+def kit_errors() -> Iterator[None]:
+    """A user's mistake that a worker found is one here."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, KitError):
+            raise KitError(str(error.cause)) from None
+        raise

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evals.on_ray import as_they_come
 from finetune_kit.answering import in_chunks
 from finetune_kit.data import Row
-from finetune_kit.errors import KitError
-from finetune_kit.on_ray.cluster import connected, require_ray, workers_of
+from finetune_kit.on_ray.cluster import connected, kit_errors, workers_of
 from finetune_kit.progress import View
 from finetune_kit.run import Run
 
@@ -129,7 +128,7 @@ class RayGenerator:
         self._actors = []
 
     def _counted(self, done: Iterator[Any], on_done: Callable[[], None]) -> Iterator[Any]:
-        with _kit_errors():
+        with kit_errors():
             for some, answers in done:
                 for _ in answers:
                     on_done()
@@ -138,7 +137,7 @@ class RayGenerator:
     def _ask(self, method: str, *args: Any) -> Any:
         import ray
 
-        with _kit_errors():
+        with kit_errors():
             return ray.get(getattr(self._started()[0], method).remote(*args))
 
     def _restart(self, files: Mapping[str, bytes]) -> None:
@@ -175,7 +174,6 @@ def ray_generator(run: Run, view: View) -> Iterator[RayGenerator]:
     Raises:
         KitError: If there is none.
     """
-    require_ray()
     with connected(run.recipe.backend, view):
         count, resources = workers_of(run.recipe.backend)
         generator = RayGenerator(run, count, resources)
@@ -184,16 +182,3 @@ def ray_generator(run: Run, view: View) -> Iterator[RayGenerator]:
             yield generator
         finally:
             generator.close()
-
-
-@contextmanager
-def _kit_errors() -> Iterator[None]:
-    """A user's mistake that a worker found is one here."""
-    import ray
-
-    try:
-        yield
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, KitError):
-            raise KitError(str(error.cause)) from None
-        raise

@@ -1,6 +1,7 @@
 """Training on Ray Train, followed from here: the recorder hears what it would hear of a training in this process."""
 
 import contextlib
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,15 +57,19 @@ def fit_on_ray(
         board = ray.remote(Board).options(**on_the_head()).remote()
         rows = ray.put((ExampleTable(train), ExampleTable(validation)))
         job = Job(run.recipe, rows, board, list(callbacks))
-        storage = backend.storage or str(run.checkpoints_path.resolve())
-        name = run.path.name if backend.storage else "ray"
+        storage, name = _place_of_checkpoints(run)
         task = ray.remote(_train).options(**on_the_head(max_retries=0)).remote(job, count, resources, storage, name)
         try:
             with recorder.view.stage("Starting the workers"):
                 pass
-            _follow(board, task, run, recorder)
+            _follow(board, task, run, recorder, f"{storage}\n{name}" if backend.storage else None)
             end = ray.get(board.end.remote())
             failure = _failure_of(task)
+        except ray.exceptions.RayError as error:
+            raise KitError(
+                f"The Ray cluster does not answer any more ({_reason(error)}). The same command goes on from the last "
+                "checkpoint, where there is one."
+            ) from None
         finally:
             with contextlib.suppress(Exception):  # it is over already, or the cluster is gone
                 ray.cancel(task, force=True)
@@ -83,20 +88,41 @@ def fit_on_ray(
     return dict(found)
 
 
-def _follow(board: Any, task: Any, run: Run, recorder: Recorder) -> None:
-    """Hand the workers' news to the recorder until they are done, and the user's signals to them."""
+def _place_of_checkpoints(run: Run) -> tuple[str, str]:
+    """Ray's storage, and the name of this run in it, which no other run has.
+
+    Ray goes on with whatever it finds under a name: in a storage that outlives the run folder a new run of the same
+    name must not find the old one's checkpoints.
+    """
+    if run.recipe.backend.storage is None:
+        return str(run.checkpoints_path.resolve()), "ray"
+    elsewhere = run.checkpoints_path / ELSEWHERE
+    if elsewhere.exists():
+        return run.recipe.backend.storage, elsewhere.read_text(encoding="utf-8").split("\n")[1]
+    return run.recipe.backend.storage, f"{run.path.name}-{uuid.uuid4().hex[:12]}"
+
+
+def _follow(board: Any, task: Any, run: Run, recorder: Recorder, elsewhere: str | None) -> None:
+    """Hand the workers' news to the recorder until they are done, and the user's signals to them.
+
+    Args:
+        board: Where the news are.
+        task: What leads the training.
+        run: Gets the files.
+        recorder: Hears of the rest.
+        elsewhere: What the run folder says of where the checkpoints are, if they are not in it.
+    """
     import ray
 
     stop, asked = StopRequest(recorder.on_notice), False
-    storage = run.recipe.backend.storage
     with stop.listening():
         over = False
         while not over:
             over = bool(ray.wait([task], timeout=LOOK_EVERY)[0])
             for name, args in ray.get(board.take.remote()):
                 if name == "on_files":
-                    elsewhere = {f"checkpoints/{ELSEWHERE}": storage.encode()} if storage else {}
-                    _keep(run.path, {**args[0], **elsewhere})
+                    told = {f"checkpoints/{ELSEWHERE}": elsewhere.encode()} if elsewhere else {}
+                    _keep(run.path, {**args[0], **told})
                 else:
                     getattr(recorder, name)(*args)
             if stop.signal and not asked:
