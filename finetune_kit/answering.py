@@ -7,6 +7,7 @@ whatever order, and put into the order of the rows at the end.
 import hashlib
 import itertools
 import json
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -55,7 +56,8 @@ def answer_rows(rows: Rows, line_of: Callable[[Row], dict[str, Any]], complete: 
     kept = [Answers(path), Answers(journal, torn=True)]
     missing = (row for row in rows if _find(kept, line_of(row)) is None)
     if (first := next(missing, None)) is not None:
-        _end_line(journal)
+        if journal.exists():
+            os.truncate(journal, kept[1].end)
         with journal.open("a", encoding="utf-8") as file:
             for some, answers in complete(itertools.chain([first], missing)):
                 for row, answer in zip(some, answers, strict=True):
@@ -95,7 +97,7 @@ class Answers:
 
     Args:
         path: The file; none is there before a first answer.
-        torn: Whether a last line that is no JSON is passed over, since who wrote it was killed.
+        torn: Whether a last line that does not end is passed over, since who wrote it was killed.
 
     Raises:
         KitError: If the file holds something else.
@@ -105,18 +107,14 @@ class Answers:
         self.path = path
         names, places, offset = array("Q"), array("q"), 0
         for raw in self._lines():
-            try:
-                line = json.loads(raw)
-            except ValueError:
-                if torn and not raw.endswith(b"\n"):
-                    continue
-                raise KitError(
-                    f"{path} holds something else than predictions; move it, or name another file."
-                ) from None
-            if isinstance(line, dict) and set(_ANSWER) <= line.keys():
-                names.append(_name(line.get("row_id")))
+            if torn and not raw.endswith(b"\n"):
+                break
+            if raw.strip():
+                names.append(self._name_of(raw))
                 places.append(offset)
             offset += len(raw)
+        self.end = offset
+        """Bytes of what was read."""
         order = np.argsort(np.frombuffer(names, np.uint64), kind="stable") if names else np.zeros(0, int)
         self._names = np.frombuffer(names, np.uint64)[order] if names else np.zeros(0, np.uint64)
         self._places = np.frombuffer(places, np.int64)[order] if names else np.zeros(0, np.int64)
@@ -131,6 +129,15 @@ class Answers:
             for place in self._places[first:last]:
                 file.seek(int(place))
                 yield json.loads(file.readline())
+
+    def _name_of(self, raw: bytes) -> int:
+        try:
+            line = json.loads(raw)
+            if isinstance(line, dict) and set(_ANSWER) <= line.keys():
+                return _name(line.get("row_id"))
+        except (ValueError, RecursionError):
+            pass
+        raise KitError(f"{self.path} holds something else than predictions; move it, or name another file.")
 
     def _lines(self) -> Iterable[bytes]:
         try:
@@ -152,11 +159,3 @@ def _find(kept: Sequence[Answers], asked: Mapping[str, Any]) -> dict[str, Any] |
 def _name(row_id: Any) -> int:
     """64 bits of a row's id; two rows with the same ones are told apart by their lines."""
     return int.from_bytes(hashlib.blake2b(str(row_id).encode(), digest_size=8).digest(), "little")
-
-
-def _end_line(journal: Path) -> None:
-    """Take away what a killed process left half written."""
-    if journal.exists():
-        with journal.open("rb+") as file:
-            data = file.read()
-            file.truncate(data.rfind(b"\n") + 1)

@@ -270,12 +270,13 @@ def _to_rows(records: Iterable[Record], mapping: Mapping[str, str], required: se
     return [PlacedRow(row, place) for row, place in zip(_with_ids(rows), places, strict=True)]
 
 
-def all_at_once(problems: Sequence[tuple[str, KitError]], source: str) -> KitError:
+def all_at_once(problems: Sequence[tuple[str, KitError]], source: str, all_known: bool = True) -> KitError:
     """Make one error of many.
 
     Args:
         problems: Errors with their places, at least one; a message begins with its place.
         source: What the places are in.
+        all_known: Whether there are no others.
 
     Returns:
         The one there is; else an error that tells what is wrong in the same way once, with the places, and at most
@@ -294,7 +295,8 @@ def all_at_once(problems: Sequence[tuple[str, KitError]], source: str) -> KitErr
         lines.append(f"  {places[0]}: {text}{also}")
     left = sum(len(places) for places in list(alike.values())[MOST_TOLD:])
     lines += [f"  and {left} more"] if left else []
-    return KitError(f"{len(problems)} rows of {source} can't be used:\n" + "\n".join(lines))
+    count = f"{'' if all_known else 'More than '}{len(problems)}"
+    return KitError(f"{count} rows of {source} can't be used:\n" + "\n".join(lines))
 
 
 def to_row(record: Any, mapping: Mapping[str, str], required: set[str], where: str) -> Row:

@@ -67,24 +67,37 @@ def jsonl_records(path: Path) -> Iterator[Record]:
     Raises:
         KitError: If the file cannot be read at all.
     """
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-        file.seek(0)
-        plain = head[:1] == b"{" and 0 not in head
-        for number, raw in enumerate(file if plain else (), start=1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError:
-                plain = False
-                break
-            if not line.strip():
-                continue
-            try:
-                yield f"{path}:{number}", _DECODER.decode(line)
-            except (ValueError, RecursionError) as error:
-                yield _broken(path, line.removesuffix("\n"), 0, number, error)
-    if not plain:
+    if not _begins_plainly(path):
         yield from read_file(path)  # which knows what else it may be, or says what is wrong with it
+        return
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = raw.removesuffix(b"\n").decode("utf-8")
+            except UnicodeDecodeError:
+                break
+            if line.strip():
+                yield _record(path, number, line)
+        else:
+            return
+    yield from read_file(path)  # which says what is wrong with it
+
+
+def _begins_plainly(path: Path) -> bool:
+    """Whether a file begins as an object does in UTF-8."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return head[:1] == b"{" and 0 not in head
+
+
+def _record(path: Path, number: int, line: str) -> Record:
+    try:
+        return f"{path}:{number}", _DECODER.decode(line)
+    except (ValueError, RecursionError) as error:
+        return _broken(path, line, 0, number, error)
 
 
 def kind_of(value: Any) -> str:
@@ -199,15 +212,7 @@ def _read_jsonl(path: Path, data: bytes) -> list[Record]:
     text = decode(path, data)
     if text.lstrip().startswith("[") and _is_list_of_objects(text):
         raise KitError(f"{path} holds one JSON list, and no row a line: name it .json.")
-    records: list[Record] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            records.append((f"{path}:{number}", _DECODER.decode(line)))
-        except (ValueError, RecursionError) as error:
-            records.append(_broken(path, line, 0, number, error))
-    return records
+    return [_record(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
 def _is_list_of_objects(text: str) -> bool:

@@ -140,6 +140,11 @@ def notes(recipe: "Recipe") -> list[str]:
     if not generation.do_sample and unused:
         names = " and ".join(f"generation.{name}" for name in unused)
         found.append(f"{names} {'is' if len(unused) == 1 else 'are'} not used: generation.do_sample is false.")
+    fields = type(recipe.backend).model_fields
+    of_ray = [name for name in fields if name != "type" and getattr(recipe.backend, name) != fields[name].default]
+    if recipe.backend.type == "local" and of_ray:
+        names = " and ".join(f"backend.{name}" for name in of_ray)
+        found.append(f"{names} {'is' if len(of_ray) == 1 else 'are'} not used: backend.type is local.")
     return found
 
 

@@ -58,7 +58,10 @@ _VALUES: dict[str, dict[Any, str]] = {
         "auto": "Leave it out, and the device decides.",
     },
     "preprocessing.split.type": dict.fromkeys(("fixed", "stratify", "datetime"), _SPLITS),
-    "backend.type": dict.fromkeys(("horovod", "deepspeed", "dask"), "The kit trains in this process, or on Ray."),
+    "backend.type": {
+        **dict.fromkeys(("horovod", "deepspeed", "dask"), "The kit trains in this process, or on Ray."),
+        "auto": "Write ray, which finds the cluster that runs here.",
+    },
     "features.type": dict.fromkeys(("number", "category", "binary", "sequence", "set"), _PLAIN_TEXT),
 }
 
@@ -143,6 +146,8 @@ def _remark(loc: tuple[str, ...], value: Any) -> str:
     """What is known of a value that people write there."""
     if isinstance(value, dict | list):
         return ""
+    if _path(loc) == "backend.type" and ":" in str(value):
+        return "The address of a Ray cluster is written as backend=ray://HOST:10001, or stands in backend.address."
     said = next((values for end, values in _VALUES.items() if _path(loc).endswith(end)), {})
     return said.get(value.lower() if isinstance(value, str) else value, "")
 

@@ -4,13 +4,15 @@ One process alone is the same with a share of all.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from ludwig.distributed.base import DistributedStrategy
 
 from finetune_kit.engine.packing import deal
 from finetune_kit.prompt import Example
+
+if TYPE_CHECKING:
+    from ludwig.distributed.base import DistributedStrategy
 
 
 class Workers:
@@ -21,7 +23,7 @@ class Workers:
         device: Where tensors that go from one to another must be.
     """
 
-    def __init__(self, strategy: DistributedStrategy, device: torch.device) -> None:
+    def __init__(self, strategy: "DistributedStrategy", device: torch.device) -> None:
         self.strategy = strategy
         self.device = device
         self.rank = strategy.rank()

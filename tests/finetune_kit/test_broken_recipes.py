@@ -248,6 +248,53 @@ BROKEN = {
         "input_features: []",
         "3: input_features: this must hold at least 1, and holds 0.",
     ),
+    "a misspelt backend": (
+        "data:",
+        "backend: rey\ndata:",
+        "27: backend.type: this must be local or ray, and is the text 'rey'. Did you mean ray?",
+    ),
+    "another backend of ludwig's": (
+        "data:",
+        "backend: horovod\ndata:",
+        "27: backend.type: this must be local or ray, and is the text 'horovod'. The kit trains in this process, or on "
+        "Ray.",
+    ),
+    "ray's own word for what is there": (
+        "data:",
+        "backend: auto\ndata:",
+        "27: backend.type: this must be local or ray, and is the text 'auto'. Write ray, which finds the cluster",
+    ),
+    "an address without its beginning": (
+        "data:",
+        "backend: head:10001\ndata:",
+        "27: backend.type: this must be local or ray, and is the text 'head:10001'. The address of a Ray cluster is "
+        "written as backend=ray://HOST:10001, or stands in backend.address.",
+    ),
+    "an address for a kind": (
+        "data:",
+        "backend: {type: 'ray://head:10001'}\ndata:",
+        "27: backend.type: this must be local or ray, and is the text 'ray://head:10001'. The address of a Ray",
+    ),
+    "a key of the workers beside them": (
+        "data:",
+        "backend:\n  type: ray\n  num_workers: 2\ndata:",
+        "29: backend.num_workers: there is no such key here. Did you mean 'backend.trainer.num_workers'?",
+    ),
+    "no workers": (
+        "data:",
+        "backend: {type: ray, trainer: {num_workers: 0}}\ndata:",
+        "27: backend.trainer.num_workers: this must be above 0, and is 0.",
+    ),
+    "resources in words": (
+        "data:",
+        "backend: {type: ray, trainer: {resources_per_worker: {CPU: two}}}\ndata:",
+        "27: backend.trainer.resources_per_worker.CPU: this must be a number, and is the text 'two'.",
+    ),
+    "ludwig's cache": (
+        "data:",
+        "backend: {type: ray, cache_dir: /tmp}\ndata:",
+        "27: backend.cache_dir: Ludwig has this key, and the kit does not take it: the kit keeps rows in memory",
+    ),
     # Keys that do not go together.
     "8 bits and a format of 4": (
         "  bits: 4",

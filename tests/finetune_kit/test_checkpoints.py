@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune_kit.checkpoints import Checkpoints, Interval
+from finetune_kit.checkpoints import ELSEWHERE, Checkpoints, Interval
+from finetune_kit.data import rows_hash
 from finetune_kit.errors import KitError
 from finetune_kit.recipe import Recipe
-from finetune_kit.resuming import interrupted_run, make_way, recipe_changes
+from finetune_kit.resuming import interrupted_run, make_way, recipe_changes, require_unchanged
 from finetune_kit.run import Run
 from finetune_kit.run_lock import is_locked, locked
+from finetune_kit.splits import Splits
 
 
 def state(step: int) -> dict:
@@ -58,6 +60,27 @@ def test_a_name_is_the_hash_of_the_content(tmp_path: Path) -> None:
     assert checkpoints.newest()["steps_tried"] == 1
     assert told == ["The checkpoint of step 2 is torn; the one before it is taken."]
     assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".pt", ".torn"], "it is set aside"
+
+
+def test_those_that_ray_keeps_are_found_in_its_folders(tmp_path: Path) -> None:
+    for step in (10, 9, 2):
+        Checkpoints(tmp_path / "ray" / f"checkpoint_{step}").save(state(step), step)
+    (tmp_path / "ray" / "step-00000011").mkdir()
+    (tmp_path / "ray" / "step-00000011" / "snapshot.json").write_text("{}")
+    checkpoints = Checkpoints(tmp_path)
+    assert steps(checkpoints) == [10, 9, 2] and checkpoints.exist()
+    assert checkpoints.newest()["steps_tried"] == 10 and checkpoints.of_step(2)["steps_tried"] == 2
+    assert checkpoints.kept() == "The checkpoint of step 10 is kept."
+
+
+def test_there_are_some_also_where_they_are_elsewhere(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert not checkpoints.exist() and steps(checkpoints) == []
+    checkpoints.folder.mkdir()
+    (checkpoints.folder / ".checkpoint.partial").touch()
+    assert not checkpoints.exist()
+    (checkpoints.folder / ELSEWHERE).write_text("s3://bucket")
+    assert checkpoints.exist() and checkpoints.newest() is None and checkpoints.kept() == ""
 
 
 def test_only_data_is_read(tmp_path: Path) -> None:
@@ -170,6 +193,20 @@ def test_the_newest_interrupted_run_of_the_recipe_is_gone_on_with(tmp_path: Path
     assert interrupted_run(named, "whatever").path.name == "mine-two-20260105-000000"
 
 
+def test_a_run_whose_checkpoints_are_elsewhere_or_in_rays_folders_is_gone_on_with(tmp_path: Path) -> None:
+    recipe = Recipe.load("smollm2-135m", [f"run.folder={tmp_path}", "run.name=mine"])
+    path = made(tmp_path, "mine", "training", checkpoint=False)
+    folder = path / "checkpoints" / "ray" / "checkpoint_1"
+    Checkpoints(folder).save(state(1), 1)
+    assert interrupted_run(recipe, "").path == path
+    next(folder.iterdir()).unlink()
+    assert interrupted_run(recipe, "") is None
+    (path / "checkpoints" / ELSEWHERE).write_text("s3://bucket")
+    assert interrupted_run(recipe, "").path == path
+    make_way(recipe, None)
+    assert path.exists()
+
+
 def test_a_run_that_was_killed_before_a_checkpoint_makes_way_for_one_of_its_name(tmp_path: Path) -> None:
     recipe = Recipe.load("smollm2-135m", [f"run.folder={tmp_path}", "run.name=mine"])
     path = made(tmp_path, "mine", "training", checkpoint=False)
@@ -199,6 +236,40 @@ def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> No
     assert not leftover.exists(), "what a killed process left is swept away"
     with pytest.raises(KitError, match="exists already"), Run.create(recipe, "", rows, {}):
         pass
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (["backend=ray"], ["backend=ray://h:10001"], ""),
+        (["backend=ray://h:10001"], ["backend=ray://g:10001", "backend.max_failures=-1", "run.keep_last=5"], ""),
+        (["backend=ray", "backend.trainer.num_workers=4"], ["backend=ray", "backend.trainer.min_workers=1"], ""),
+        (
+            ["backend=ray"],
+            ["backend=ray", "backend.trainer.resources_per_worker={CPU: 2}", "backend.trainer.use_gpu=true"],
+            "",
+        ),
+        (["backend=ray"], ["backend=local"], 'backend.type was "ray" and is "local"'),
+        (["backend=local"], ["backend=ray://h:10001"], 'backend.type was "local" and is "ray"'),
+        (["backend=ray"], ["backend=ray", "backend.storage=s3://b"], 'backend.storage was null and is "s3://b"'),
+        (["backend=ray"], ["backend=ray", "run.seed=1", "backend.address=auto"], "run.seed was 42 and is 1"),
+    ],
+)
+def test_where_the_workers_are_may_change_and_what_the_result_depends_on_may_not(
+    tmp_path: Path, before: list[str], now: list[str], said: str
+) -> None:
+    rows = {"train": [{"instruction": "a", "output": "b"}], "validation": [], "test": []}
+    hashes = {name: {"rows": len(some), "sha256": rows_hash(some)} for name, some in rows.items()}
+    folder = f"run.folder={tmp_path}"
+    begun, recipe = (Recipe.load("smollm2-135m", [*overrides, folder]) for overrides in (before, now))
+    with Run.create(begun, "mine", rows, {"rows": hashes, "versions": {}}) as run:
+        pass
+    if said:
+        with pytest.raises(KitError) as caught:
+            require_unchanged(run, recipe, Splits(**rows), {})
+        assert str(caught.value).splitlines()[1:-1] == [f"  {said}"]
+    else:
+        require_unchanged(run, recipe, Splits(**rows), {})
 
 
 def test_recipes_are_compared_key_by_key() -> None:

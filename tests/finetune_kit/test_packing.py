@@ -7,11 +7,13 @@ import weakref
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from finetune_kit.engine.attention import PACKED_ATTENTION, use_packed_attention
 from finetune_kit.engine.lean import kept_bytes_per_token, lean_dropout, recompute_gates
 from finetune_kit.engine.loss import answer_loss, batch_loss
-from finetune_kit.engine.packing import PackedRows, cut, pack, packed_tokens, pad, padded_tokens, shared_prefix
+from finetune_kit.engine.packing import PackedRows, cut, deal, pack, packed_tokens, pad, padded_tokens, shared_prefix
 from finetune_kit.prompt import IGNORE_INDEX, Example
 
 COMMON = {
@@ -231,6 +233,26 @@ def test_a_cut_keeps_every_row_once_and_the_budget(size, budget: int) -> None:
         sizes = [size(batch) for batch in batches]
         assert max(sizes) - min(sizes) <= 15
         assert len(batches) <= 1.2 * sum(len(e.input_ids) - 3 for e in examples) / 97 + 1
+
+
+@settings(deadline=None)
+@given(lengths=st.lists(st.integers(0, 300), max_size=40), count=st.integers(1, 9))
+def test_rows_are_dealt_once_each_in_parts_of_about_one_weight(lengths: list[int], count: int) -> None:
+    examples = [Example(str(n), [1] * length, 0) for n, length in enumerate(lengths)]
+    parts = deal(examples, count)
+    assert len(parts) == count
+    assert sorted(e.row_id for part in parts for e in part) == sorted(e.row_id for e in examples)
+    weights = [sum(len(e.input_ids) for e in part) for part in parts]
+    assert max(weights) - min(weights) <= max(lengths, default=0)
+    assert deal(examples, count) == parts
+
+
+def test_rows_are_dealt_the_longest_first_and_to_the_lightest() -> None:
+    """Every worker deals for itself, so that who gets what is settled to the last row."""
+    parts = deal([Example(str(n), [1] * length, 0) for n, length in enumerate([5, 9, 5, 2, 2, 2])], 3)
+    assert [[e.row_id for e in part] for part in parts] == [["1"], ["0", "3", "5"], ["2", "4"]]
+    few = deal(EXAMPLES[:2], 4)
+    assert [[e.row_id for e in part] for part in few] == [["0"], ["1"], [], []]
 
 
 def test_the_window_and_the_prefix_are_in_the_mask() -> None:

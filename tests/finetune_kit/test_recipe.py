@@ -3,7 +3,7 @@ import yaml
 
 from finetune_kit.devices import Device
 from finetune_kit.errors import KitError
-from finetune_kit.recipe import SHIPPED_RECIPES, Recipe
+from finetune_kit.recipe import SHIPPED_RECIPES, Backend, Recipe
 from finetune_kit.recipe_checks import context_problems, device_notes, device_problems
 from tests.conftest import GUIDE_RECIPE
 
@@ -123,6 +123,58 @@ def test_a_word_stands_for_a_section_as_in_ludwig() -> None:
 
 
 @pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["backend=ray"], {"type": "ray"}),
+        (["backend=ray://h:10001"], {"type": "ray", "address": "ray://h:10001"}),
+        (["backend=ray", "backend.address=ray://h:10001"], {"type": "ray", "address": "ray://h:10001"}),
+        (["backend=ray://h:10001", "backend.address=ray://g:1"], {"type": "ray", "address": "ray://g:1"}),
+        (["backend=ray://h:10001", "backend.address=null"], {"type": "ray"}),
+        (["backend.address=ray://h:10001", "backend.type=ray"], {"type": "ray", "address": "ray://h:10001"}),
+        (
+            ["backend=ray://h:10001", "backend.max_failures=-1", "backend.trainer.num_workers=2"],
+            {"type": "ray", "address": "ray://h:10001", "max_failures": -1, "trainer": {"num_workers": 2}},
+        ),
+        (
+            ["backend.trainer.num_workers=2", "backend.type=ray", "backend.trainer.use_gpu=false"],
+            {"type": "ray", "trainer": {"num_workers": 2, "use_gpu": False}},
+        ),
+        (
+            ["backend={type: ray, trainer: {resources_per_worker: {CPU: 2}}}"],
+            {"type": "ray", "trainer": {"resources_per_worker": {"CPU": 2.0}}},
+        ),
+        (["backend=ray", "backend.storage=s3://bucket/runs"], {"type": "ray", "storage": "s3://bucket/runs"}),
+        (["backend.trainer.num_workers=2", "backend=ray"], {"type": "ray"}),
+        (["backend=ray", "backend=local"], {"type": "local"}),
+    ],
+)
+def test_a_backend_is_a_word_an_address_or_keys(tmp_path, overrides: list[str], expected: dict) -> None:
+    """Keys come in any order; a word, as everywhere, replaces what was said of the section before."""
+    recipe = Recipe.load("smollm2-135m", overrides)
+    assert recipe.backend == Backend.model_validate(expected)
+    assert recipe.ludwig_config("float32")["backend"] == {"type": "local"}, "each worker is a Ludwig of its own"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.to_yaml())
+    assert Recipe.load(str(path)) == recipe
+
+
+@pytest.mark.parametrize("said", ["ray", "ray://h:10001", "{type: ray, address: 'ray://h:10001'}"])
+def test_a_backend_in_the_file_takes_keys_from_the_command_line(tmp_path, said: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    tree = Recipe.load("smollm2-135m").to_yaml()
+    path.write_text(tree[: tree.index("backend:")] + f"backend: {said}\n" + tree[tree.index("data:") :])
+    backend = Recipe.load(str(path), ["backend.trainer.num_workers=3"]).backend
+    assert (backend.type, backend.trainer.num_workers) == ("ray", 3)
+    assert backend.address == (None if said == "ray" else "ray://h:10001")
+
+
+def test_the_cluster_is_named_where_there_is_one() -> None:
+    assert Backend().cluster is None and Backend(address="ray://h:10001").cluster is None
+    assert Backend(type="ray").cluster == "auto"
+    assert Backend(type="ray", address="ray://h:10001").cluster == "ray://h:10001"
+
+
+@pytest.mark.parametrize(
     ("same", "other"),
     [
         ("generation.num_beams=1", "generation.num_beams=4"),
@@ -170,6 +222,11 @@ def test_conflicts_are_found_in_python_too() -> None:
         ("preprocessing.split.probabilities=[1,0,0] trainer.early_stop=-1", "the last weights are kept, not the best."),
         ("data.split=column", "preprocessing.split.probabilities is not used: data.split is column."),
         ("generation.temperature=0.7 generation.top_p=0.9", "generation.temperature and generation.top_p are not used"),
+        ("backend.address=ray://h:10001", "backend.address is not used: backend.type is local."),
+        (
+            "backend.trainer.num_workers=2 backend.max_failures=1",
+            "backend.max_failures and backend.trainer are not used: backend.type is local.",
+        ),
     ],
 )
 def test_what_is_perhaps_not_meant_is_a_note(overrides: str, note: str) -> None:
@@ -208,6 +265,13 @@ def test_a_dtype_that_the_device_is_slow_in_is_a_note() -> None:
         assert device.name in note and f"leave it out for {device.compute_dtype}" in note
     assert device_notes(asked, Device("cuda", "A100", "bfloat16", "")) == []
     assert device_notes(Recipe.load("smollm2-135m"), T4) == []
+
+
+def test_a_recipe_with_every_default_written_out_gives_no_note(tmp_path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(Recipe.load("smollm2-135m").to_yaml())
+    assert Recipe.load(str(path)).notes() == []
+    assert Recipe.load("smollm2-135m", ["backend=ray://h:10001", "backend.trainer.num_workers=2"]).notes() == []
 
 
 def test_what_does_not_fit_into_the_models_context() -> None:
