@@ -239,7 +239,7 @@ def test_a_fork_bomb_is_bounded_and_gone_afterwards(processes_named):
 # Bounded by its own clock too: whichever process it has become by then, it ends 6 seconds after the first.
 KEEPS_FORKING = """
 import os, time
-end = time.monotonic() + 6
+end = time.monotonic() + 12
 while time.monotonic() < end:
     try:
         if os.fork():
@@ -253,7 +253,7 @@ os._exit(0)
 def test_a_program_that_keeps_forking_is_stopped(processes_named):
     name = f"ev-{secrets.token_hex(4)}"
     verdict = check(
-        NAME_ITSELF.format(name=name) + KEEPS_FORKING, "", Limits(cpu_seconds=1, wall_seconds=6, processes=16)
+        NAME_ITSELF.format(name=name) + KEEPS_FORKING, "", Limits(cpu_seconds=1, wall_seconds=12, processes=16)
     )
     assert verdict.status == "timeout_cpu", verdict
     assert processes_named(name) == []

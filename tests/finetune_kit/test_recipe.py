@@ -170,7 +170,7 @@ def test_a_backend_in_the_file_takes_keys_from_the_command_line(tmp_path, said: 
 
 def test_the_cluster_is_named_where_there_is_one() -> None:
     assert Backend().cluster is None and Backend(address="ray://h:10001").cluster is None
-    assert Backend(type="ray").cluster == "auto"
+    assert Backend(type="ray").cluster == ""
     assert Backend(type="ray", address="ray://h:10001").cluster == "ray://h:10001"
 
 
