@@ -51,6 +51,8 @@ _NO_CACHE = "the kit keeps rows in memory and caches none."
 _MEMORY = "the kit chooses what is computed in by the device; quantization.bnb_4bit_compute_dtype sets it."
 _ONE_LOSS = "there is one loss, the cross entropy of the answer's tokens, and it decides which weights are kept."
 
+_CHECKPOINTING = "trainer.enable_gradient_checkpointing turns it on."
+
 _TABLE: dict[str, list[tuple[str, tuple[Any, ...], str]]] = {
     "": [
         ("ludwig_version", (ANYTHING,), ""),
@@ -171,6 +173,39 @@ _TABLE: dict[str, list[tuple[str, tuple[Any, ...], str]]] = {
         ("cache_dir cache_credentials cache_format cache_encoder_embeddings", EMPTY, _NO_CACHE),
         ("processor loader", EMPTY, "the kit reads the rows itself."),
     ],
+    "backend.trainer.strategy": [
+        ("mixed_precision", (None, "no"), _MEMORY),
+        ("gradient_accumulation_steps", (None, 1), _BATCHES),
+    ],
+    # Accelerate's; FsdpConfig has the others.
+    "backend.trainer.strategy.fsdp_config": [
+        ("sharding_strategy", (None, "FULL_SHARD"), "reshard_after_forward: false is what SHARD_GRAD_OP is."),
+        ("activation_checkpointing activation_checkpointing_offload", OFF, _CHECKPOINTING),
+        ("mixed_precision_policy", UNSET, "the base model computes in what the device likes, the adapter in float32."),
+        ("cpu_offload", OFF, "the workers' pieces stay on their devices; more workers have smaller ones."),
+        ("cpu_ram_efficient_loading", OFF, "every worker reads the base model by itself."),
+        ("state_dict_type", (None, "FULL_STATE_DICT"), "checkpoints and adapters hold whole tensors."),
+        ("state_dict_config optim_state_dict_config", UNSET, "checkpoints and adapters hold whole tensors."),
+        ("min_num_params", UNSET, "decoder layers are shards, whatever their size."),
+        ("ignored_modules param_init_fn", UNSET, "all weights are cut."),
+        ("use_orig_params sync_module_states limit_all_gathers", (None, True), "with version 2 there is no choice."),
+        ("forward_prefetch", OFF, "with version 2 there is no choice."),
+        ("backward_prefetch", (None, "NO_PREFETCH", "BACKWARD_PRE"), "with version 2 there is no choice."),
+    ],
+    "backend.trainer.strategy.deepspeed_config": [
+        ("train_batch_size train_micro_batch_size_per_gpu", (None, "auto"), _BATCHES),
+        ("gradient_accumulation_steps", (None, "auto", 1), _BATCHES),
+        ("gradient_clipping", (None, "auto"), "trainer.gradient_clipping.clipglobalnorm bounds the gradient."),
+        ("optimizer", EMPTY, "the optimiser is that of trainer.optimizer."),
+        ("scheduler", EMPTY, "the schedule is that of trainer.learning_rate_scheduler."),
+        ("activation_checkpointing", EMPTY, _CHECKPOINTING),
+        ("zero_allow_untested_optimizer steps_per_print wall_clock_breakdown", (ANYTHING,), ""),
+    ],
+    "backend.trainer.strategy.deepspeed_config.zero_optimization": [
+        ("cpu_offload cpu_offload_params", OFF, "DeepSpeed calls it offload_optimizer and offload_param now."),
+        ("zero_quantized_weights zero_quantized_gradients", OFF, "what is sent is not quantised."),
+        ("elastic_checkpoint load_from_fp32_weights", (ANYTHING,), ""),
+    ],
     "input_features": [
         ("column proc_column", UNSET, "data.columns says what a column is called in the data."),
         ("active", (None, True), "take a feature out that is not to be used."),
@@ -197,6 +232,9 @@ _TABLE: dict[str, list[tuple[str, tuple[Any, ...], str]]] = {
     ],
 }
 """Ludwig's keys by section: names, the values that are the same, and why no other is taken."""
+
+_OWNERS = {"fsdp_config": "Accelerate", "deepspeed_config": "DeepSpeed"}
+"""Whose keys those are that Ludwig hands on, by the section."""
 
 LUDWIG_KEYS = {
     f"{section}.{name}".lstrip("."): LudwigKey(same, why)
@@ -240,4 +278,5 @@ def ludwigs_own(key: str, value: Any) -> list[Problem]:
         if found:
             return found
     known = LUDWIG_KEYS.get(path)
-    return [Problem(key, f"Ludwig has this key, and the kit does not take it: {known.why}")] if known else []
+    owner = next((owner for part, owner in _OWNERS.items() if f".{part}." in f".{path}."), "Ludwig")
+    return [Problem(key, f"{owner} has this key, and the kit does not take it: {known.why}")] if known else []

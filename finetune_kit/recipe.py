@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from finetune_kit import recipe_checks
 from finetune_kit.checkpoints import Interval
@@ -19,14 +19,10 @@ from finetune_kit.errors import KitError
 from finetune_kit.ludwig_keys import without_ludwigs_own
 from finetune_kit.recipe_file import Problem, RecipeFile, read_recipe, section_of
 from finetune_kit.recipe_problems import problems_of
+from finetune_kit.recipe_section import Section
+from finetune_kit.recipe_strategy import Strategy
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
-
-
-class Section(BaseModel):
-    """A section of the recipe: unknown keys and wrong types are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Feature(Section):
@@ -133,7 +129,7 @@ class Generation(Section):
     """Draw from the likeliest tokens that together have this probability."""
     repetition_penalty: float = Field(1.0, gt=0)
     """Above 1, tokens that have stood already become less likely."""
-    stop_strings: list[str] = []
+    stop_strings: list[str] = Field([])
     """Ours, not Ludwig's: a completion ends before the first of them."""
 
     @property
@@ -214,8 +210,10 @@ class BackendTrainer(Section):
     """Ours, not Ludwig's: go on with as few when nodes are lost, and with more again when they are back."""
     use_gpu: bool | None = None
     """Whether a worker has a GPU; as the cluster has some where it is not given."""
-    resources_per_worker: dict[str, float] = {}
+    resources_per_worker: dict[str, float] = Field({})
     """More of what a worker takes, in Ray's words, e.g. `{CPU: 4}`."""
+    strategy: Strategy = Strategy()
+    """How they share the work."""
 
 
 class Backend(Section):
@@ -246,7 +244,7 @@ class Data(Section):
 
     source: str
     """`builtin:python-exercises`, a file (JSON, JSONL, CSV, Parquet) or a data set's id on the Hub."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field({})
     """Our name of a column: its name in the source, e.g. `{instruction: question, output: answer}`."""
     limit: int | None = Field(None, gt=0)
     """Only the first rows of the source."""
@@ -256,7 +254,9 @@ class Data(Section):
     """At most this many test rows of each group."""
     split: Literal["hash", "guide", "column"] = "hash"
     """`hash` of the content, the `guide`'s shuffle, or a `column` named split with 0, 1, 2."""
-    drop: list[Literal["empty", "duplicates", "leaks", "unparsable", "encoding", "control_characters", "secrets"]] = []
+    drop: list[Literal["empty", "duplicates", "leaks", "unparsable", "encoding", "control_characters", "secrets"]] = (
+        Field([])
+    )
     """Rows with these findings are left out; without it they are counted and listed, and kept."""
 
 
@@ -275,7 +275,7 @@ class RunSection(Section):
     keep_last: int = Field(2, ge=1)
     """How many of the newest checkpoints are kept, besides the best one; each is three times the adapter's size."""
 
-    trackers: list[Literal["aim", "comet", "mlflow", "wandb"]] = []
+    trackers: list[Literal["aim", "comet", "mlflow", "wandb"]] = Field([])
     """Ludwig's own callbacks that report the run to a service or a store, each by its package; nothing is reported
     without them."""
 

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from finetune_kit.recipe import Recipe
 
 HIGH_LEARNING_RATE = 0.01
+NO_ZERO_3 = (
+    "backend.trainer.strategy: the config is right, and the kit does not train with DeepSpeed yet: its steps and "
+    "checkpoints would not be those of one process. Write fsdp, which shares the model out among the workers too."
+)
 _OF_4_BITS = ("bnb_4bit_compute_dtype", "bnb_4bit_use_double_quant", "bnb_4bit_quant_type")
 
 
@@ -28,7 +32,7 @@ def template_columns(template: str) -> list[str]:
 
 def conflicts(recipe: "Recipe") -> list[Problem]:
     """What is wrong with a recipe although each key by itself is right."""
-    return [*_features(recipe), *_templates(recipe), *_quantization(recipe), *_rest(recipe)]
+    return [*_features(recipe), *_templates(recipe), *_quantization(recipe), *_strategy(recipe), *_rest(recipe)]
 
 
 def _features(recipe: "Recipe") -> list[Problem]:
@@ -93,6 +97,51 @@ def _quantization(recipe: "Recipe") -> list[Problem]:
     ]
 
 
+def _strategy(recipe: "Recipe") -> list[Problem]:
+    """Of `backend.trainer.strategy`."""
+    key, found = "backend.trainer.strategy", []
+    asked, workers = recipe.backend.trainer.strategy, recipe.backend.trainer
+    for name, kind in (("fsdp_config", "fsdp"), ("deepspeed_config", "deepspeed")):
+        if getattr(asked, name) is not None and asked.kind != kind:
+            text = f"it is for type {kind}, and the type is {asked.type}; take one of them out."
+            found.append(Problem(f"{key}.{name}", text, depends_on=(f"{key}.type",)))
+    if asked.kind == "ddp":
+        return found
+    if recipe.backend.type == "local":
+        text = f"{asked.kind} shares a model out among the workers of a Ray cluster; write backend.type: ray."
+        found.append(Problem(key, text, depends_on=("backend.type",)))
+    if recipe.quantization is not None:
+        text = (
+            f"{asked.kind} cuts weights into pieces, and the kit has bitsandbytes keep quantised ones as whole bytes "
+            f"(not in bnb_4bit_quant_storage): each worker would hold all of them. Take the section out, or {key}."
+        )
+        found.append(Problem("quantization", text, depends_on=(key,)))
+    if _is_bitsandbytes(recipe.trainer.optimizer.type):
+        text = f"{recipe.trainer.optimizer.type} does not take weights that {asked.kind} has cut; write adamw."
+        found.append(Problem("trainer.optimizer.type", text, depends_on=(key,)))
+    if asked.kind == "deepspeed" and asked.deepspeed_config is None:
+        text = "deepspeed needs it; the least is {zero_optimization: {stage: 3}}."
+        found.append(Problem(f"{key}.deepspeed_config", text))
+    if asked.kind == "deepspeed" and workers.use_gpu is False:
+        found.append(Problem("backend.trainer.use_gpu", "deepspeed needs GPUs; write fsdp.", depends_on=(key,)))
+    config = asked.deepspeed_config
+    if config is not None and all(half is not None and half.enabled is True for half in (config.bf16, config.fp16)):
+        text = "bf16 and fp16 are both on; leave both out, and the device decides."
+        found.append(Problem(f"{key}.deepspeed_config.fp16", text))
+    offloads = config and {
+        name: getattr(config.zero_optimization, name) for name in ("offload_param", "offload_optimizer")
+    }
+    for name, offload in (offloads or {}).items():
+        if offload is not None and (offload.device == "nvme") != (offload.nvme_path is not None):
+            text = "device: nvme and nvme_path go together; give both, or neither."
+            found.append(Problem(f"{key}.deepspeed_config.zero_optimization.{name}", text))
+    return found
+
+
+def _is_bitsandbytes(optimizer: str) -> bool:
+    return optimizer.startswith("paged_") or optimizer.endswith("_8bit")
+
+
 def _rest(recipe: "Recipe") -> list[Problem]:
     found = []
     if recipe.adapter.target_modules == []:
@@ -122,6 +171,8 @@ def notes(recipe: "Recipe") -> list[str]:
             f"trainer.max_tokens_per_batch is {trainer.max_tokens_per_batch} and a row may have {cap} tokens "
             "(preprocessing.global_max_sequence_length): a longer row goes through alone, and takes more memory."
         )
+    if recipe.backend.trainer.strategy.kind == "deepspeed":
+        found.append(NO_ZERO_3)
     if trainer.learning_rate > HIGH_LEARNING_RATE:
         found.append(
             f"trainer.learning_rate {trainer.learning_rate:g} is high: adapters usually learn with 0.0001 to 0.001. If "
@@ -159,7 +210,7 @@ def device_problems(recipe: "Recipe", device: "Device") -> list[Problem]:
         return []
     found = []
     optimizer, quantization = recipe.trainer.optimizer.type, recipe.quantization
-    if optimizer.startswith("paged_") or optimizer.endswith("_8bit"):
+    if _is_bitsandbytes(optimizer):
         text = f"{optimizer} needs a CUDA device, and this run is on {device.name}; write adam or adamw."
         found.append(Problem("trainer.optimizer.type", text))
     if recipe.adapter.use_dora and quantization is not None and quantization.bits == 8:

@@ -60,8 +60,12 @@ _VALUES: dict[str, dict[Any, str]] = {
     "preprocessing.split.type": dict.fromkeys(("fixed", "stratify", "datetime"), _SPLITS),
     "backend.type": {
         **dict.fromkeys(("horovod", "deepspeed", "dask"), "The kit trains in this process, or on Ray."),
-        "auto": "Write ray, which finds the cluster that runs here.",
+        "auto": "Write ray, and backend.address=auto for a cluster that runs here.",
     },
+    "strategy.type": {"zero3": "That is deepspeed.", "horovod": "The kit's workers talk by torch's own means."},
+    "fsdp_config.fsdp_version": {1: "Version 2 is torch's fully_shard; leave the key out."},
+    "fsdp_config.auto_wrap_policy": dict.fromkeys(("size_based_wrap", "no_wrap"), "Decoder layers are the shards."),
+    "zero_optimization.stage": dict.fromkeys((0, 1, 2), "Only with stage 3 the model itself is shared out."),
     "features.type": dict.fromkeys(("number", "category", "binary", "sequence", "set"), _PLAIN_TEXT),
 }
 

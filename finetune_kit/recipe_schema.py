@@ -20,5 +20,12 @@ def recipe_schema() -> dict[str, Any]:
     for section, key in WORDS_FOR_SECTIONS.items():
         text = f"The same as a section with `{key}` alone."
         properties[section] = {"anyOf": [properties[section], {"type": "string", "description": text}]}
+    texts = {
+        ("BackendTrainer", "strategy"): "The same as a section with `type` alone.",
+        ("Strategy", "deepspeed_config"): "The path of a JSON file that holds it.",
+    }
+    for (section, key), text in texts.items():
+        below = schema["$defs"][section]["properties"]
+        below[key] = {"anyOf": [below[key], {"type": "string", "description": text}]}
     about = {"title": "A recipe of finetune-kit", "description": (Recipe.__doc__ or "").partition("\n")[0]}
     return {"$schema": DIALECT, **schema, **about}

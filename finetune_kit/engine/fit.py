@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from finetune_kit.engine.listener import Listener
 from finetune_kit.engine.llm import KitLLM
 from finetune_kit.engine.optimizers import BITSANDBYTES_OPTIMIZERS, with_known_settings
 from finetune_kit.engine.rehearsal import Rehearsal
+from finetune_kit.engine.sharded import Shards
 from finetune_kit.engine.trackers import load_trackers
 from finetune_kit.engine.trainer import KitFineTuneTrainer, Safeguards
 from finetune_kit.errors import KitError
@@ -94,7 +95,7 @@ def fit_recipe(
         strategy,
     )
     if first:
-        _save_adapter(fitted.model, base, folder)
+        _save_adapter(fitted.model, fitted.weights, base, folder)
         _keep_ludwigs_config(base, folder)
     return {
         "device": {"type": device.type, "name": device.name, "compute_dtype": dtype, "reason": device.reason},
@@ -111,13 +112,14 @@ def fit_recipe(
     }
 
 
-def _save_adapter(model: Any, base: BaseModel, folder: Path) -> None:
+def _save_adapter(model: Any, weights: Mapping[str, Any], base: BaseModel, folder: Path) -> None:
     """Plain PEFT files that name the base model as the recipe does, never by a path in a cache."""
+    named = {name.removeprefix("model."): value for name, value in weights.items()}
     for config in model.peft_config.values():
         config.base_model_name_or_path = base.name
         config.inference_mode = True
     partial, adapter = folder / "adapter.partial", folder / "adapter"
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=named or None)
     # PEFT's card says nothing that the run folder does not, and names the path the model was loaded from.
     (partial / "README.md").unlink(missing_ok=True)
     adapter.mkdir(exist_ok=True)
@@ -141,7 +143,9 @@ class Fitted:
     """What is left after training."""
 
     model: Any
-    """The PEFT model with the best weights."""
+    """The PEFT model; with the best weights, where they are not shared out among workers."""
+    weights: Mapping[str, Any]
+    """The best weights, whole, by their names in Ludwig's model; of several workers the first has them."""
     validation: dict[str, float]
     """`loss`, `perplexity`, `token_accuracy` of the validation rows with these weights; empty where there are none."""
     batches: str
@@ -229,6 +233,7 @@ def fit(
     trainer = relay.trainer
     return Fitted(
         model=ludwig.model.model,
+        weights=trainer.best_weights,
         validation=relay.validation,
         batches="packed" if ludwig.model.packs else "padded",
         notices=trainer.notices,
@@ -245,7 +250,7 @@ def _kit_classes(words: dict[str, Any]) -> Iterator[None]:
     """Our classes in the places of Ludwig's, while the run lasts."""
     trainers = get_llm_trainers_registry()
     before = models.model_type_registry[MODEL_LLM], trainers["finetune"]
-    models.model_type_registry[MODEL_LLM] = KitLLM
+    models.model_type_registry[MODEL_LLM] = partial(KitLLM, sharded=isinstance(words["distributed"], Shards))
     trainers["finetune"] = partial(KitFineTuneTrainer, **words)
     optimizers = {name: optimizer_registry[name] for name in BITSANDBYTES_OPTIMIZERS}
     for name, (optimizer, section) in optimizers.items():

@@ -1,6 +1,7 @@
 """Ludwig's LLM with our loading, forward pass, loss and metrics."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,16 +35,30 @@ class KitLLM(LLM):
     * It loads with eager attention and computes predictions and probabilities over the vocabulary at every step.
 
     Each has a test on Ludwig's own code in `tests/finetune_kit/test_ludwig_faults.py`.
+
+    Args:
+        config_obj: Ludwig's config.
+        random_seed: Of the adapter's start.
+        sharded: Whether workers will share the weights out; they are loaded into the machine's memory then.
     """
 
-    def __init__(self, config_obj: Any, random_seed: int | None = None, _device: Any = None, **_: Any) -> None:
+    def __init__(
+        self,
+        config_obj: Any,
+        random_seed: int | None = None,
+        _device: Any = None,
+        sharded: bool = False,
+        **_: Any,
+    ) -> None:
         LudwigBaseModel.__init__(self, random_seed=random_seed)
         self.config_obj = config_obj
         self._random_seed = random_seed
         self._adapter_initialized = False
         self.model_name = config_obj.base_model
+        self.sharded = sharded
         self.kit_device = pick_device()
-        self.model = load_model(self.model_name, _quantization(config_obj), self.kit_device)
+        where = replace(self.kit_device, type="cpu") if sharded else self.kit_device
+        self.model = load_model(self.model_name, _quantization(config_obj), where)
         self.model_config = self.model.config
         self.curr_device = next(self.model.parameters()).device
         self.context_len = get_context_len(self.model_config)
@@ -114,6 +129,11 @@ class KitLLM(LLM):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load trainable weights; the frozen ones are those of the base model and stay."""
         return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+    def save(self, save_path: str) -> None:
+        """Save the adapter where Ludwig does, unless this worker has a part of it alone."""
+        if not self.sharded:
+            super().save(save_path)
 
     def get_metrics(self) -> dict[str, dict[str, float]]:
         """The metrics of the training rows since the last reset, in Ludwig's shape."""

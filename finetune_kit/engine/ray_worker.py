@@ -20,12 +20,16 @@ from ludwig.modules.optimization_modules import create_optimizer
 
 from finetune_kit.base_models import resolve_base_model
 from finetune_kit.checkpoints import Checkpoints
-from finetune_kit.devices import Device
+from finetune_kit.devices import Device, pick_device
 from finetune_kit.engine.fit import fit_recipe
 from finetune_kit.engine.listener import OptimizerStep, SkippedStep
 from finetune_kit.engine.rehearsal import Rehearsal
+from finetune_kit.engine.sharded import Shards, ZeroThree
 from finetune_kit.errors import KitError, TrainingInterrupted
+from finetune_kit.loading import compute_dtype
 from finetune_kit.on_ray.job import Job
+from finetune_kit.recipe import Recipe
+from finetune_kit.recipe_strategy import FsdpConfig
 
 
 def work(job: Job) -> None:
@@ -37,7 +41,11 @@ def work(job: Job) -> None:
         return
     if not torch.cuda.is_available():
         os.environ["ACCELERATE_USE_CPU"] = "true"
-    strategy = WholeModels()
+    try:
+        strategy = strategy_of(job.recipe)
+    except KitError as error:
+        ray.get(job.board.finish.remote("mistake", str(error)))
+        return
     listener = TellsTheBoard(job.board, strategy.rank())
     places = _gather(strategy, ray.util.get_node_ip_address())
     with tempfile.TemporaryDirectory(prefix="finetune-kit-") as name:
@@ -59,6 +67,22 @@ def work(job: Job) -> None:
             ray.get(job.board.finish.remote("interrupted", error.arguments))
         except KitError as error:
             ray.get(job.board.finish.remote("mistake", str(error)))
+            if isinstance(strategy, Shards) and strategy.size() > 1:
+                raise  # the others may wait for this one, and are torn away with it
+
+
+def strategy_of(recipe: Recipe) -> AccelerateStrategy:
+    """Ludwig's way between the workers, as `backend.trainer.strategy` says.
+
+    Raises:
+        KitError: If it can't be had here.
+    """
+    asked = recipe.backend.trainer.strategy
+    if asked.kind == "fsdp":
+        return Shards(asked.fsdp_config or FsdpConfig())
+    if asked.kind == "deepspeed" and asked.deepspeed_config is not None:
+        return ZeroThree(asked.deepspeed_config, compute_dtype(recipe.quantization, pick_device()))
+    return WholeModels()
 
 
 class WholeModels(AccelerateStrategy):

@@ -86,7 +86,7 @@ def rehearse(
             if validation:
                 held_out = largest_batch(validation, trainer.budget.evaluation, model.batch_size_of)
                 trainer.evaluate_rows(held_out, held_out)
-            written = _write_checkpoint(model, trainer.optimizer, checkpoints)
+            written = _write_checkpoint(trainer, checkpoints)
     except NotFiniteError as error:
         raise KitError(
             f"T{str(error)[1:]}, before any training. Lower trainer.learning_rate, or look for what is odd in these "
@@ -103,12 +103,13 @@ def rehearse(
     return Rehearsal(time.monotonic() - begun, len(longest), tokens, written)
 
 
-def _write_checkpoint(model: Any, optimizer: Any, checkpoints: Checkpoints) -> int:
+def _write_checkpoint(trainer: Any, checkpoints: Checkpoints) -> int:
     """Write one as large as the real ones will be, read it back, and take it away; returns its bytes."""
     path = checkpoints.folder / "rehearsal.partial"
+    state = trainer.workers.state_of(trainer.model, trainer.optimizer)
     try:
         checkpoints.folder.mkdir(parents=True, exist_ok=True)
-        torch.save({"weights": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
+        torch.save(state, path)
         torch.load(path, weights_only=True, map_location="cpu")
         checkpoints.expected_bytes = path.stat().st_size
         return checkpoints.expected_bytes

@@ -31,11 +31,12 @@ from finetune_kit.engine.llm import metrics_for_ludwig
 from finetune_kit.engine.metrics import TokenMetrics
 from finetune_kit.engine.random_state import random_state, set_random_state
 from finetune_kit.engine.rehearsal import Rehearsal, rehearse
+from finetune_kit.engine.sharded import ShardedWorkers, Shards
 from finetune_kit.engine.stopping import StopRequest
 from finetune_kit.engine.training_state import put_back, tracker_of, training_state
 from finetune_kit.engine.workers import Workers
 from finetune_kit.errors import KitError, TrainingInterrupted
-from finetune_kit.example_table import longest_first
+from finetune_kit.example_table import longest_first, token_lengths
 from finetune_kit.prompt import Example
 from finetune_kit.recipe import TokenBudget
 
@@ -101,12 +102,17 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self.safeguards = safeguards
         self.listener = listener
         self.tensorboard = tensorboard
-        self.workers = Workers(self.distributed, self.model.curr_device)
+        workers = ShardedWorkers if isinstance(self.distributed, Shards) else Workers
+        self.workers = workers(self.distributed, self.model.curr_device)
         self.notices: list[str] = []
         self.rehearsal: Rehearsal | None = None
         self.gradient_checkpointing = False
         self.best_step = -1
         """The step whose weights are the best so far."""
+        self.best_weights: Mapping[str, torch.Tensor] = {}
+        """Those of the end, on the worker that saves them: whole, by their names in the model."""
+        self._stand_in: list[Example] = []
+        """A short row, for a batch that is run for the others' sake."""
         self.skipped_steps: list[tuple[int, list[str], str]] = []
         """Number, rows and reason of each step that was skipped."""
         self.forget_steps()
@@ -147,6 +153,8 @@ class KitFineTuneTrainer(FineTuneTrainer):
             self._began -= state["seconds"]
         elif not self.model.packs:
             self.note("This model can't tell packed rows apart, so that rows are padded to the longest of their batch.")
+        if self.workers.shards:
+            self._stand_in = [training_set.examples[int(token_lengths(training_set.examples).argmin())]]
         if self._wants_checkpointing(training_set.examples):
             self._turn_checkpointing_on()
         self.rehearsal = rehearse(
@@ -195,6 +203,12 @@ class KitFineTuneTrainer(FineTuneTrainer):
             return bool(self._resumed["gradient_checkpointing"])
         if self.budget.gradient_checkpointing is not None:
             return self.budget.gradient_checkpointing
+        if self.workers.shards:
+            self.note(
+                "Gradient checkpointing is on, as memory is short where the model is shared out among workers. It "
+                "costs about a third of the speed; trainer.enable_gradient_checkpointing: false turns it off."
+            )
+            return True
         short = [replace(e, input_ids=e.input_ids[:512], prompt_length=min(e.prompt_length, 511)) for e in examples[:4]]
         batch = self.model.collate(self.model.cut(short, 512)[0])
         self.model.train()
@@ -339,12 +353,12 @@ class KitFineTuneTrainer(FineTuneTrainer):
         """
         checkpoints = self.safeguards.checkpoints
         if self._saved != (tracker.steps, evaluation_pending):
-            if not all(torch.isfinite(weight).all() for weight in self.model.state_dict().values()):
+            state = training_state(self, tracker, self._batcher, evaluation_pending)
+            if not all(torch.isfinite(weight).all() for weight in state["weights"].values()):
                 raise KitError(
                     f"The adapter's weights are not finite after step {tracker.steps}. {checkpoints.how_to_go_on()} "
                     "Lower trainer.learning_rate for a new run."
                 )
-            state = training_state(self, tracker, self._batcher, evaluation_pending)
             checkpoints.save(state, tracker.steps, {self.best_step})
             self._saved = tracker.steps, evaluation_pending
             self._saved_time = time.monotonic()
@@ -415,13 +429,17 @@ class KitFineTuneTrainer(FineTuneTrainer):
         return metrics.loss
 
     def _add_gradients(self, rows: Sequence[Example]) -> TokenMetrics:
-        metrics = TokenMetrics()
+        metrics, fault = TokenMetrics(), None
         for examples, outputs in self._forward(rows, self.budget.train):
             loss = outputs["loss"]
             if not math.isfinite(loss.item()):
-                raise NotFiniteError(f"loss is {loss.item()}", _ids(examples))
+                fault = fault or NotFiniteError(f"loss is {loss.item()}", _ids(examples))
+                if not self.workers.shards:  # else the others need this one until the step is over
+                    break
             self._scaler.scale(loss).backward()
             metrics.add(loss.item(), int(outputs["tokens"]))
+        if fault:
+            raise fault
         return metrics
 
     def _skip(self, error: NotFiniteError) -> None:
@@ -461,6 +479,13 @@ class KitFineTuneTrainer(FineTuneTrainer):
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+                if self.workers.shards:  # the others are in the midst of a batch that this one can't go on with
+                    raise KitError(
+                        f"The memory of worker {self.workers.rank} was not enough, and the model is shared out among "
+                        f"the workers, so that it can't do less alone. Set trainer.max_tokens_per_batch below "
+                        f"{getattr(self.budget, use):,}, or trainer.enable_gradient_checkpointing: true. "
+                        f"{self.safeguards.checkpoints.kept()}".strip()
+                    ) from None
             # Only here the error is gone, and with it what its frames held.
             self.distributed.zero_grad(self.optimizer)
             clear_cache()
@@ -497,9 +522,14 @@ class KitFineTuneTrainer(FineTuneTrainer):
     def _forward(
         self, examples: Sequence[Example], max_tokens: int
     ) -> Iterator[tuple[list[Example], dict[str, torch.Tensor]]]:
-        """Batches of the rows, and what the model says to each."""
-        for part in self.model.cut(examples, max_tokens):
+        """Batches of the rows, and what the model says to each; empty ones, of no weight, where others have more."""
+        parts = self.model.cut(examples, max_tokens)
+        empty = self.workers.most(len(parts)) - len(parts)
+        for part in parts:
             yield part, self.dist_model(self.model.collate(part))
+        for _ in range(empty):
+            outputs = self.dist_model(self.model.collate(self._stand_in))
+            yield [], {name: value * 0 for name, value in outputs.items()}
 
     def _step_optimizer(self, metrics: TokenMetrics, rows: Sequence[Example]) -> None:
         trained = [p for p in self.dist_model.parameters() if p.requires_grad]
@@ -508,7 +538,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
         self._scaler.unscale_(self.optimizer)
         for parameter in parameters:
             parameter.grad.div_(metrics.tokens)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+        norm = self.workers.norm([p.grad for p in parameters])
         # In float16 the scaler sees to it.
         if not self._scaler.is_enabled() and not math.isfinite(norm.item()):
             self.distributed.zero_grad(self.optimizer)
@@ -556,7 +586,7 @@ class KitFineTuneTrainer(FineTuneTrainer):
 
     def _evaluate(self, examples: Sequence[Example]) -> TokenMetrics:
         metrics = TokenMetrics()
-        with torch.inference_mode():
+        with self.workers.evaluating(self.dist_model):
             for _, outputs in self._forward(examples, self.budget.evaluation):
                 metrics.add(outputs["loss"].item(), int(outputs["tokens"]), int(outputs["correct"]))
                 # One of several can't leave the others alone: they stop when all are done.
@@ -600,5 +630,5 @@ class _BestOnly(LudwigCheckpoint):
                 f"The checkpoint of step {self.trainer.best_step}, which has the best weights, is torn or gone from "
                 f"{checkpoints.folder}."
             )
-        weights: Mapping[str, Any] = state["weights"]
-        return weights
+        self.trainer.best_weights = state["weights"]
+        return self.trainer.workers.parts(state["weights"], self.trainer.model)

@@ -29,8 +29,7 @@ def training_state(trainer: Any, tracker: ProgressTracker, batcher: Any, evaluat
     tracked = {name: value for name, value in vars(tracker).items() if name not in _OF_THIS_PROCESS}
     counted = trainer.model.training_metrics
     return {
-        "weights": trainer.model.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
+        **trainer.workers.state_of(trainer.model, trainer.optimizer),
         "schedule": trainer.scheduler.state_dict(),
         "scaler": trainer._scaler.state_dict(),
         "random": trainer.workers.gather(random_state()),
@@ -71,8 +70,7 @@ def put_back(state: dict[str, Any], trainer: Any, batcher: Any) -> None:
         trainer: The kit's trainer, with a model, an optimiser and a schedule that are new.
         batcher: At the beginning of the epoch that the tracker is in.
     """
-    trainer.model.load_state_dict(state["weights"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.workers.put_back(state, trainer.model, trainer.optimizer)
     trainer.scheduler.load_state_dict(state["schedule"])
     if state["scaler"]:
         trainer._scaler.load_state_dict(state["scaler"])

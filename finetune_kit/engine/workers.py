@@ -3,7 +3,8 @@
 One process alone is the same with a share of all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,9 @@ class Workers:
         strategy: Ludwig's way between them.
         device: Where tensors that go from one to another must be.
     """
+
+    shards = False
+    """Whether each holds a part of the model only, so that all run every batch together."""
 
     def __init__(self, strategy: "DistributedStrategy", device: torch.device) -> None:
         self.strategy = strategy
@@ -52,6 +56,10 @@ class Workers:
         torch.distributed.all_gather_object(values, value)
         return values
 
+    def most(self, count: int) -> int:
+        """How many batches this process runs, of which so many are its own."""
+        return count
+
     def add_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Give all of them the sum of the gradients, in one go; who has none adds nothing.
 
@@ -64,3 +72,24 @@ class Workers:
         added = self.strategy.allreduce(flat)
         for parameter, part in zip(parameters, added.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = part.view_as(parameter).clone()
+
+    def norm(self, gradients: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The norm of the gradient over all weights, a scalar."""
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def evaluating(self, model: torch.nn.Module) -> AbstractContextManager[Any]:
+        """While it lasts, nothing is kept for gradients."""
+        return torch.inference_mode()
+
+    def state_of(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        """`weights` and `optimizer`, as a checkpoint holds them; all of the processes ask for it."""
+        return {"weights": model.state_dict(), "optimizer": optimizer.state_dict()}
+
+    def put_back(self, state: Mapping[str, Any], model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Load what `state_of` gave, here or with another number of processes."""
+        model.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+
+    def parts(self, weights: Mapping[str, torch.Tensor], model: torch.nn.Module) -> Mapping[str, torch.Tensor]:
+        """Weights of a checkpoint, as the model takes them."""
+        return weights

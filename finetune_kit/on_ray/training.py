@@ -204,6 +204,10 @@ def _losses(board: Any) -> Any:
 
     class Losses(UserCallback):
         def after_exception(self, run_context: Any, worker_exceptions: Mapping[int, Exception]) -> None:
+            import ray
+
+            if ray.get(board.has_ended.remote()):
+                return
             for rank, error in worker_exceptions.items():
                 board.tell.remote("on_notice", f"Worker {rank} was lost: {_reason(error)}")
 

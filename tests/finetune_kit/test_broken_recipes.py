@@ -365,6 +365,89 @@ BROKEN = {
         "  stop_strings: ['']",
         "22: generation.stop_strings.0: an empty text is found in every answer at once; take it out.",
     ),
+    # How workers share a model out.
+    "a strategy that there is not": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: fdsp}}\n",
+        "14: backend.trainer.strategy.type: this must be accelerate, ddp, fsdp or deepspeed, and is the text 'fdsp'. "
+        "Did you mean fsdp?",
+    ),
+    "shared out in one process": (
+        "quantization:\n  bits: 4\n",
+        "backend:\n  trainer:\n    strategy: fsdp\n",
+        "16: backend.trainer.strategy: fsdp shares a model out among the workers of a Ray cluster; write "
+        "backend.type: ray.",
+    ),
+    "quantised and cut": (
+        "data:",
+        "backend: {type: ray, trainer: {strategy: fsdp}}\ndata:",
+        "14: quantization: fsdp cuts weights into pieces, and the kit has bitsandbytes keep quantised ones as whole",
+    ),
+    "a misspelt key of fsdp": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: fsdp, fsdp_config: {fsdp_reshard_after_forward: true}}}}\n",
+        "14: backend.trainer.strategy.fsdp_config.fsdp_reshard_after_forward: there is no such key. Did you mean "
+        "'backend.trainer.strategy.fsdp_config.reshard_after_forward'?",
+    ),
+    "version 1 of fsdp": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: fsdp, fsdp_config: {fsdp_version: 1}}}}\n",
+        "14: backend.trainer.strategy.fsdp_config.fsdp_version: this must be 2, and is 1. Version 2 is torch's",
+    ),
+    "fsdp's offload": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: fsdp, fsdp_config: {cpu_offload: true}}}}\n",
+        "14: backend.trainer.strategy.fsdp_config.cpu_offload: Accelerate has this key, and the kit does not take it: "
+        "the workers' pieces stay on their devices",
+    ),
+    "fsdp's config without fsdp": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {fsdp_config: {}}}}\n",
+        "14: backend.trainer.strategy.fsdp_config: it is for type fsdp, and the type is ddp; take one of them out.",
+    ),
+    "deepspeed without a config": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: deepspeed}}\n",
+        "14: backend.trainer.strategy.deepspeed_config: deepspeed needs it; the least is {zero_optimization: "
+        "{stage: 3}}.",
+    ),
+    "deepspeed without a gpu": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {use_gpu: false, strategy: {type: deepspeed, deepspeed_config: "
+        "{zero_optimization: {stage: 3}}}}}\n",
+        "14: backend.trainer.use_gpu: deepspeed needs GPUs; write fsdp.",
+    ),
+    "a lower stage": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: deepspeed, deepspeed_config: "
+        "{zero_optimization: {stage: 2}}}}}\n",
+        "14: backend.trainer.strategy.deepspeed_config.zero_optimization.stage: this must be 3, and is 2. Only with",
+    ),
+    "deepspeed's rows of a step": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: deepspeed, deepspeed_config: {train_batch_size: 8, "
+        "zero_optimization: {stage: 3}}}}}\n",
+        "14: backend.trainer.strategy.deepspeed_config.train_batch_size: DeepSpeed has this key, and the kit does not "
+        "take it: the size of a step is batch_size x gradient_accumulation_steps",
+    ),
+    "both halves": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: deepspeed, deepspeed_config: {bf16: {enabled: true}, "
+        "fp16: {enabled: true}, zero_optimization: {stage: 3}}}}}\n",
+        "14: backend.trainer.strategy.deepspeed_config.fp16: bf16 and fp16 are both on; leave both out",
+    ),
+    "a disk without a folder": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: deepspeed, deepspeed_config: {zero_optimization: {stage: 3, "
+        "offload_param: {device: nvme}}}}}}\n",
+        "14: backend.trainer.strategy.deepspeed_config.zero_optimization.offload_param: device: nvme and nvme_path go "
+        "together; give both, or neither.",
+    ),
+    "deepspeed's file that is not there": (
+        "quantization:\n  bits: 4\n",
+        "backend: {type: ray, trainer: {strategy: {type: deepspeed, deepspeed_config: ds.json}}}\n",
+        "14: backend.trainer.strategy: deepspeed_config names ds.json, which can't be read (No such file or directory)",
+    ),
     # Not even YAML.
     "a tab": (
         "  r: 8",

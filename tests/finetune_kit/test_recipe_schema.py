@@ -36,6 +36,8 @@ def test_it_takes_recipes(path, validator) -> None:
 def test_it_takes_words_for_sections(validator) -> None:
     tree = yaml.safe_load(FILES[0].read_text())
     assert list(validator.iter_errors({**tree, "data": "rows.jsonl", "adapter": "lora", "backend": "local"})) == []
+    on_ray = {"type": "ray", "trainer": {"strategy": "fsdp"}}
+    assert list(validator.iter_errors({**tree, "backend": on_ray})) == []
 
 
 @pytest.mark.parametrize(
