@@ -150,6 +150,10 @@ def _rest(recipe: "Recipe") -> list[Problem]:
     if _splits_by_share(recipe) and recipe.preprocessing.split.probabilities[0] == 0:
         text = "the first share, of training rows, is 0; give it more, e.g. [0.9, 0.05, 0.05]."
         found.append(Problem("preprocessing.split.probabilities", text))
+    workers = recipe.backend.trainer
+    if workers.min_workers and workers.num_workers and workers.min_workers > workers.num_workers:
+        text = f"the least, {workers.min_workers}, is more than backend.trainer.num_workers, {workers.num_workers}."
+        found.append(Problem("backend.trainer.min_workers", text, depends_on=("backend.trainer.num_workers",)))
     for number, stop in enumerate(recipe.generation.stop_strings):
         if not stop:
             text = "an empty text is found in every answer at once; take it out."

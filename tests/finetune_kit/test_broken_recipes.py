@@ -285,6 +285,11 @@ BROKEN = {
         "backend: {type: ray, trainer: {num_workers: 0}}\ndata:",
         "27: backend.trainer.num_workers: this must be above 0, and is 0.",
     ),
+    "more workers at least than there are": (
+        "data:",
+        "backend: {type: ray, trainer: {num_workers: 2, min_workers: 3}}\ndata:",
+        "27: backend.trainer.min_workers: the least, 3, is more than backend.trainer.num_workers, 2.",
+    ),
     "resources in words": (
         "data:",
         "backend: {type: ray, trainer: {resources_per_worker: {CPU: two}}}\ndata:",
