@@ -262,7 +262,7 @@ BROKEN = {
     "ray's own word for what is there": (
         "data:",
         "backend: auto\ndata:",
-        "27: backend.type: this must be local or ray, and is the text 'auto'. Write ray, which finds the cluster",
+        "27: backend.type: this must be local or ray, and is the text 'auto'. Write ray, and backend.address=auto",
     ),
     "an address without its beginning": (
         "data:",
