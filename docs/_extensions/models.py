@@ -60,10 +60,15 @@ def sections_of(model: type[BaseModel], path: str = "") -> Iterator[Section]:
         if inner is not None and get_origin(field.annotation) is not list:
             below.append((inner, place))
         else:
-            keys.append(Key(place, kind_of(field), default_of(field), docs.get(name, "")))
+            keys.append(Key(place, kind_of(field), default_of(field), docs.get(name) or _inherited(field)))
     yield Section(path, inspect.cleandoc(model.__doc__ or ""), tuple(keys))
     for inner, place in below:
         yield from sections_of(inner, place)
+
+
+def _inherited(field: FieldInfo) -> str:
+    """What a section says of a key that it has from another."""
+    return " ".join((field.description or "").split())
 
 
 def attribute_docs(owner: type) -> dict[str, str]:
