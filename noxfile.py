@@ -75,9 +75,18 @@ def tests_slow(session: nox.Session) -> None:
 
 @nox.session(name="tests-ray", default=False)
 def tests_ray(session: nox.Session) -> None:
-    """Run the tests on Ray, one at a time: two workers, killed ones, 200,000 rows, a machine that is cut off."""
+    """Run the tests on Ray, one at a time: two workers, killed ones, 200,000 rows, a machine that is cut off, shards."""
     kit = environment(session, "tests", "ray")
-    command = [kit("python"), "-m", "pytest", "-m", "ray", "tests/test_ray.py", *session.posargs]
+    command = [
+        kit("python"),
+        "-m",
+        "pytest",
+        "-m",
+        "ray",
+        "tests/test_ray.py",
+        "tests/test_sharded.py",
+        *session.posargs,
+    ]
     session.run(*command, env={"OMP_NUM_THREADS": "1"})
 
 

@@ -331,7 +331,7 @@ def test_verdicts_on_ray_are_those_of_this_machine(small_cluster, tmp_path, scor
             sample = json.loads(line)
             samples.append({key: sample[key] for key in sample if key not in MEASURED})
     assert here == there and len(here) == 2 * len(scored_rows)
-    assert {"passed", "wrong_answer"} <= {sample["status"] for sample in here} or len(here) < 4000
+    assert {"passed", "syntax_error"} <= {sample["status"] for sample in here}
     kept = [json.loads(line)["key"] for line in (tmp_path / "on_ray" / "eval" / "verdicts.jsonl").open()]
     assert len(kept) == len(set(kept))
 
