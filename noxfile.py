@@ -75,7 +75,7 @@ def tests_slow(session: nox.Session) -> None:
 
 @nox.session(name="tests-ray", default=False)
 def tests_ray(session: nox.Session) -> None:
-    """Run the tests on Ray, one at a time: two workers, killed ones, 200,000 rows, a machine that is cut off, shards."""
+    """Run the tests on Ray, one at a time: two workers, killed ones, 200,000 rows, a machine cut off, shards."""
     kit = environment(session, "tests", "ray")
     command = [
         kit("python"),
