@@ -282,6 +282,8 @@ def connect(address: str | None) -> None:
     words: dict[str, Any] = {"namespace": "finetune_kit"}
     if not address.startswith("ray://"):
         words |= {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":  # which nobody else looks at, and a dashboard takes ten processes
+        words["include_dashboard"] = False
     try:
         load_ray().init(address=address, **words)
     except (ConnectionError, RuntimeError, ValueError) as error:

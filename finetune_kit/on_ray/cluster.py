@@ -81,13 +81,16 @@ def workers_of(backend: Backend) -> tuple[int, dict[str, float]]:
 
 
 def run_as_worker(backend: Backend, function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function where a worker will be, with a worker's resources.
+    """Call a function where a worker will be, with a worker's resources; here, if there is no other machine.
 
     Raises:
         KitError: As the function raises it.
     """
     import ray
 
+    nodes = [node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]]
+    if not (backend.address or "").startswith("ray://") and nodes == [ray.util.get_node_ip_address()]:
+        return function(*args)
     _, resources = workers_of(backend)
     more = {name: amount for name, amount in resources.items() if name not in ("CPU", "GPU")}
     task = ray.remote(function).options(

@@ -64,7 +64,7 @@ def fit_on_ray(
                 pass
             _follow(board, task, run, recorder, f"{storage}\n{name}" if backend.storage else None)
             end = ray.get(board.end.remote())
-            failure = _failure_of(task)
+            failure = "" if end else _failure_of(task)
         except ray.exceptions.RayError as error:
             raise KitError(
                 f"The Ray cluster does not answer any more ({_reason(error)}). The same command goes on from the last "
@@ -118,7 +118,8 @@ def _follow(board: Any, task: Any, run: Run, recorder: Recorder, elsewhere: str 
     with stop.listening():
         over = False
         while not over:
-            over = bool(ray.wait([task], timeout=LOOK_EVERY)[0])
+            # What is known of the end is enough: Ray Train takes seconds to put its processes away.
+            over = bool(ray.wait([task], timeout=LOOK_EVERY)[0]) or ray.get(board.has_ended.remote())
             for name, args in ray.get(board.take.remote()):
                 if name == "on_files":
                     told = {f"checkpoints/{ELSEWHERE}": elsewhere.encode()} if elsewhere else {}
