@@ -130,9 +130,12 @@ def _cluster(recipe: Recipe, view: View) -> Iterator[None]:
     """Be connected to the Ray cluster that the recipe names, where it names one."""
     if recipe.backend.type == "ray":
         from finetune_kit.on_ray.cluster import connected
+        from finetune_kit.on_ray.training import lead
 
         with connected(recipe.backend, view):
+            kept = lead()  # it gets ready while the rows do
             yield
+            del kept
     else:
         yield
 

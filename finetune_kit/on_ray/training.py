@@ -58,7 +58,8 @@ def fit_on_ray(
         rows = ray.put((ExampleTable(train), ExampleTable(validation)))
         job = Job(run.recipe, rows, board, list(callbacks))
         storage, name = _place_of_checkpoints(run)
-        task = ray.remote(_train).options(**on_the_head(max_retries=0)).remote(job, count, resources, storage, name)
+        leading = lead()
+        task = leading.train.remote(job, count, resources, storage, name)
         try:
             with recorder.view.stage("Starting the workers"):
                 pass
@@ -72,10 +73,10 @@ def fit_on_ray(
             ) from None
         finally:
             with contextlib.suppress(Exception):  # it is over already, or the cluster is gone
-                ray.cancel(task, force=True)
+                ray.kill(leading)
     if end is None:
         raise KitError(
-            f"Training on Ray ended: {failure or 'the task that leads it is gone'}. The same command goes on from the "
+            f"Training on Ray ended: {failure or 'what leads it is gone'}. The same command goes on from the "
             "last checkpoint, where there is one."
         )
     how, what = end
@@ -86,6 +87,14 @@ def fit_on_ray(
     found, files = what
     _keep(run.path, files)
     return dict(found)
+
+
+def lead() -> Any:
+    """The actor that leads the training of this process: on the head node, one however often it is asked for."""
+    import ray
+
+    name = f"lead-{ray.get_runtime_context().get_job_id()}"
+    return ray.remote(_Lead).options(**on_the_head(name=name, get_if_exists=True)).remote()
 
 
 def _place_of_checkpoints(run: Run) -> tuple[str, str]:
@@ -162,8 +171,17 @@ def _reason(error: BaseException) -> str:
 # What follows runs in the cluster.
 
 
+class _Lead:
+    """Has Ray Train do it, which wants its caller within the cluster and takes a while to load."""
+
+    def __init__(self) -> None:
+        import ray.train.torch  # noqa: F401
+
+    def train(self, job: Job, count: int, resources: dict[str, float], storage: str, name: str) -> None:
+        _train(job, count, resources, storage, name)
+
+
 def _train(job: Job, count: int, resources: dict[str, float], storage: str, name: str) -> None:
-    """Have Ray Train do it; a task of its own, since Ray Train wants its caller within the cluster."""
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
