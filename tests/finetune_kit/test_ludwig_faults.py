@@ -309,7 +309,7 @@ def test_cosine_begins_again_at_every_checkpoint() -> None:
 def test_an_unknown_key_is_dropped(tiny_recipe, tiny_llama) -> None:
     """A key that is misspelt is dropped in silence, and the run trains at the default.
 
-    Mended by `finetune_kit.recipe.Section`: a recipe is read strictly, and such a key is an error.
+    Mended by `finetune_kit.recipe_section.Section`: a recipe is read strictly, and such a key is an error.
     """
     from ludwig.schema.model_types.base import ModelConfig
 
