@@ -282,8 +282,9 @@ def connect(address: str | None) -> None:
     words: dict[str, Any] = {"namespace": "finetune_kit"}
     if not address.startswith("ray://"):
         words |= {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address == "local":  # which nobody else looks at, and a dashboard takes ten processes
+    if address == "local":  # nobody else looks at it, and no other machine can be taken away from it
         words["include_dashboard"] = False
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     try:
         load_ray().init(address=address, **words)
     except (ConnectionError, RuntimeError, ValueError) as error:

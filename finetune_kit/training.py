@@ -5,9 +5,10 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -36,6 +37,10 @@ from finetune_kit.truncation import Fitted, fit_rows
 
 if TYPE_CHECKING:
     from finetune_kit.engine.trackers import Callback
+    from finetune_kit.on_ray.training import Helpers
+
+_Fit = Callable[..., dict[str, Any]]
+"""`_fit_here`, or what takes its arguments and does the same elsewhere."""
 
 VERSIONED = (
     "finetune-kit",
@@ -94,8 +99,8 @@ def train(
         run = None
     if found := report.line():
         view.say(f"Data        {found}")
-    with _cluster(recipe, view):
-        return _train(recipe, report.splits, report.manifest(), run or name, view, callbacks)
+    with _way_to_fit(recipe, view) as fit:
+        return _train(recipe, report.splits, report.manifest(), run or name, view, callbacks, fit)
 
 
 def resume(run: Run, view: View | None = None, callbacks: "Sequence[Callback]" = ()) -> Run:
@@ -121,23 +126,21 @@ def resume(run: Run, view: View | None = None, callbacks: "Sequence[Callback]" =
     splits = Splits(**{split: run.rows(split) for split in SPLITS})
     require_unchanged(run, run.recipe, splits, versions())
     view = view or View.of_a_script()
-    with _cluster(run.recipe, view):
-        return _train(run.recipe, splits, {}, run, view, callbacks)
+    with _way_to_fit(run.recipe, view) as fit:
+        return _train(run.recipe, splits, {}, run, view, callbacks, fit)
 
 
 @contextmanager
-def _cluster(recipe: Recipe, view: View) -> Iterator[None]:
-    """Be connected to the Ray cluster that the recipe names, where it names one."""
-    if recipe.backend.type == "ray":
-        from finetune_kit.on_ray.cluster import connected
-        from finetune_kit.on_ray.training import lead
+def _way_to_fit(recipe: Recipe, view: View) -> Iterator[_Fit]:
+    """What trains on encoded rows: this process, or the Ray cluster that the recipe names, while a block runs."""
+    if recipe.backend.type != "ray":
+        yield _fit_here
+        return
+    from finetune_kit.on_ray.cluster import connected
+    from finetune_kit.on_ray.training import Helpers
 
-        with connected(recipe.backend, view):
-            kept = lead()  # it gets ready while the rows do
-            yield
-            del kept
-    else:
-        yield
+    with connected(recipe.backend, view), Helpers() as helpers:
+        yield partial(_fit_on_ray, helpers)
 
 
 def _look_ahead(recipe: Recipe, lengths: Sequence[int]) -> Outlook:
@@ -157,6 +160,7 @@ def _train(
     run: Run | str,
     view: View,
     callbacks: "Sequence[Callback]",
+    fit: _Fit,
 ) -> Run:
     """Train in a run that there is, or in a new one of that name."""
     started = time.monotonic()
@@ -191,7 +195,7 @@ def _train(
         try:
             encoded.tokenizer.save_pretrained(run.adapter_path)
             manifest["prompts_proved"] = prove_prompts(run, {"train": encoded.train, "validation": encoded.validation})
-            manifest |= _fit(run, encoded, base, view, callbacks)
+            manifest |= _fit(run, encoded, base, view, callbacks, fit)
             finished = {**manifest, "status": "finished", "seconds": round(time.monotonic() - started, 1)}
             try_report(run, view.say, finished)
             run.make_latest()
@@ -278,7 +282,9 @@ def _encode(recipe: Recipe, splits: Splits, prompt: Prompt, base: BaseModel) -> 
     return _Encoded(tokenizer, train, validation, cap, spelt, len(splits.test))
 
 
-def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View, callbacks: "Sequence[Callback]") -> dict[str, Any]:
+def _fit(
+    run: Run, rows: _Encoded, base: BaseModel, view: View, callbacks: "Sequence[Callback]", fit: _Fit
+) -> dict[str, Any]:
     """Train and save; returns what the manifest says about it."""
     with ExitStack() as stack:
         stack.enter_context(captured(run.ludwig_path / "ludwig.log"))
@@ -287,7 +293,6 @@ def _fit(run: Run, rows: _Encoded, base: BaseModel, view: View, callbacks: "Sequ
         for column, count in rows.special_tokens.items():
             view.say(f"Note        {count} row(s) spell a special token of the tokenizer in {column!r}; it stays text")
         recorder = stack.enter_context(Recorder(run.log_path, view))
-        fit = _fit_on_ray if run.recipe.backend.type == "ray" else _fit_here
         fitted = fit(run, rows, base, recorder, callbacks)
     plot_loss(run.train_log(), run.path / "loss.png")
     return {
@@ -315,12 +320,12 @@ def _fit_here(
 
 
 def _fit_on_ray(
-    run: Run, rows: _Encoded, base: BaseModel, recorder: Recorder, callbacks: "Sequence[Callback]"
+    helpers: "Helpers", run: Run, rows: _Encoded, base: BaseModel, recorder: Recorder, callbacks: "Sequence[Callback]"
 ) -> dict[str, Any]:
     """Train on a Ray cluster; this process only follows it."""
     from finetune_kit.on_ray.training import fit_on_ray
 
-    return fit_on_ray(run, rows.train.examples, rows.validation.examples, recorder, callbacks)
+    return fit_on_ray(helpers, run, rows.train.examples, rows.validation.examples, recorder, callbacks)
 
 
 def _forecast(outlook: Outlook) -> dict[str, Any]:

@@ -4,26 +4,29 @@ from typing import Any
 
 
 class Board:
-    """Runs as an actor of its own, so that what was told outlives who told it."""
+    """Runs as an actor of its own, so that what was told outlives who told it.
+
+    It keeps news pickled, since it would have to import torch to hold some of them, beside workers that want the cores.
+    """
 
     def __init__(self) -> None:
-        self._news: list[tuple[str, tuple[Any, ...]]] = []
+        self._news: list[tuple[str, bytes]] = []
         self._asked: int | None = None
         self._end: tuple[str, Any] | None = None
 
-    def tell(self, name: str, *args: Any) -> int | None:
-        """Leave news: a method of the recorder and its arguments.
+    def tell(self, name: str, arguments: bytes) -> int | None:
+        """Leave news: a method of the recorder and its pickled arguments.
 
         Returns:
             The signal that asks the workers to stop; None while they are to go on.
         """
-        self._news.append((name, args))
+        self._news.append((name, arguments))
         return self._asked
 
-    def take(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """The news since it was last taken."""
+    def take(self) -> tuple[list[tuple[str, bytes]], bool]:
+        """The news since it was last taken, and whether the training has ended."""
         taken, self._news = self._news, []
-        return taken
+        return taken, self.has_ended()
 
     def ask_to_stop(self, number: int) -> None:
         """Have the workers stop where the run can be gone on with."""

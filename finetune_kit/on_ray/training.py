@@ -1,6 +1,7 @@
 """Training on Ray Train, followed from here: the recorder hears what it would hear of a training in this process."""
 
 import contextlib
+import pickle
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from finetune_kit.engine.stopping import StopRequest
 from finetune_kit.errors import KitError, TrainingInterrupted
 from finetune_kit.example_table import ExampleTable
 from finetune_kit.on_ray.board import Board
-from finetune_kit.on_ray.cluster import connected, on_the_head, require_ray, workers_of
+from finetune_kit.on_ray.cluster import on_the_head, require_ray, workers_of
 from finetune_kit.on_ray.job import Job
 from finetune_kit.prompt import Example
 from finetune_kit.recorder import Recorder
@@ -20,11 +21,31 @@ from finetune_kit.run import Run
 if TYPE_CHECKING:
     from finetune_kit.engine.trackers import Callback
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.5
 """Seconds between looks at the board."""
 
 
+class Helpers:
+    """The actors of a training that are there before it: they get ready while the rows do, and end with the block."""
+
+    def __init__(self) -> None:
+        ray = require_ray()
+        self.board = ray.remote(Board).options(**on_the_head()).remote()
+        self.lead = ray.remote(_Lead).options(**on_the_head()).remote()
+
+    def __enter__(self) -> "Helpers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import ray
+
+        for actor in (self.lead, self.board):
+            with contextlib.suppress(Exception):  # it is over already, or the cluster is gone
+                ray.kill(actor)
+
+
 def fit_on_ray(
+    helpers: Helpers,
     run: Run,
     train: Sequence[Example],
     validation: Sequence[Example],
@@ -37,6 +58,7 @@ def fit_on_ray(
     are left where `backend.trainer.min_workers` allows fewer.
 
     Args:
+        helpers: What leads it, and what keeps the news of it.
         run: Whose recipe says what to do.
         train: The training rows.
         validation: The validation rows; may be empty.
@@ -51,29 +73,23 @@ def fit_on_ray(
         TrainingInterrupted: If it was asked to stop.
     """
     ray = require_ray()
-    backend = run.recipe.backend
-    with connected(backend, recorder.view):
-        count, resources = workers_of(backend)
-        board = ray.remote(Board).options(**on_the_head()).remote()
-        rows = ray.put((ExampleTable(train), ExampleTable(validation)))
-        job = Job(run.recipe, rows, board, list(callbacks))
-        storage, name = _place_of_checkpoints(run)
-        leading = lead()
-        task = leading.train.remote(job, count, resources, storage, name)
-        try:
-            with recorder.view.stage("Starting the workers"):
-                pass
-            _follow(board, task, run, recorder, f"{storage}\n{name}" if backend.storage else None)
-            end = ray.get(board.end.remote())
-            failure = "" if end else _failure_of(task)
-        except ray.exceptions.RayError as error:
-            raise KitError(
-                f"The Ray cluster does not answer any more ({_reason(error)}). The same command goes on from the last "
-                "checkpoint, where there is one."
-            ) from None
-        finally:
-            with contextlib.suppress(Exception):  # it is over already, or the cluster is gone
-                ray.kill(leading)
+    board, backend = helpers.board, run.recipe.backend
+    count, resources = workers_of(backend)
+    rows = ray.put((ExampleTable(train), ExampleTable(validation)))
+    job = Job(run.recipe, rows, board, list(callbacks))
+    storage, name = _place_of_checkpoints(run)
+    task = helpers.lead.train.remote(job, count, resources, storage, name)
+    try:
+        with recorder.view.stage("Starting the workers"):
+            pass
+        _follow(board, task, run, recorder, f"{storage}\n{name}" if backend.storage else None)
+        end = ray.get(board.end.remote())
+        failure = "" if end else _failure_of(task)
+    except ray.exceptions.RayError as error:
+        raise KitError(
+            f"The Ray cluster does not answer any more ({_reason(error)}). The same command goes on from the last "
+            "checkpoint, where there is one."
+        ) from None
     if end is None:
         raise KitError(
             f"Training on Ray ended: {failure or 'what leads it is gone'}. The same command goes on from the "
@@ -87,14 +103,6 @@ def fit_on_ray(
     found, files = what
     _keep(run.path, files)
     return dict(found)
-
-
-def lead() -> Any:
-    """The actor that leads the training of this process: on the head node, one however often it is asked for."""
-    import ray
-
-    name = f"lead-{ray.get_runtime_context().get_job_id()}"
-    return ray.remote(_Lead).options(**on_the_head(name=name, get_if_exists=True)).remote()
 
 
 def _place_of_checkpoints(run: Run) -> tuple[str, str]:
@@ -125,11 +133,13 @@ def _follow(board: Any, task: Any, run: Run, recorder: Recorder, elsewhere: str 
 
     stop, asked = StopRequest(recorder.on_notice), False
     with stop.listening():
-        over = False
-        while not over:
+        over = ended = False
+        while not (over or ended):
+            over = bool(ray.wait([task], timeout=LOOK_EVERY)[0])
             # What is known of the end is enough: Ray Train takes seconds to put its processes away.
-            over = bool(ray.wait([task], timeout=LOOK_EVERY)[0]) or ray.get(board.has_ended.remote())
-            for name, args in ray.get(board.take.remote()):
+            news, ended = ray.get(board.take.remote())
+            for name, pickled in news:
+                args = pickle.loads(pickled)
                 if name == "on_files":
                     told = {f"checkpoints/{ELSEWHERE}": elsewhere.encode()} if elsewhere else {}
                     _keep(run.path, {**args[0], **told})
@@ -228,6 +238,7 @@ def _losses(board: Any) -> Any:
             if ray.get(board.has_ended.remote()):
                 return
             for rank, error in worker_exceptions.items():
-                board.tell.remote("on_notice", f"Worker {rank} was lost: {_reason(error)}")
+                said = f"Worker {rank} was lost: {_reason(error)}"
+                board.tell.remote("on_notice", pickle.dumps((said,)))
 
     return Losses()
