@@ -44,6 +44,11 @@ class Recorder(ExitStack):
         """Of the latest evaluation."""
         self.resumed_at: list[int] = []
         """The steps at which the run was gone on with."""
+        self.told_at: float | None = None
+        """When that happened which it hears of, by the monotonic clock of another process; None if it is this one."""
+
+    def _now(self) -> float:
+        return time.monotonic() if self.told_at is None else self.told_at
 
     def on_notice(self, text: str) -> None:
         """Say it."""
@@ -83,11 +88,11 @@ class Recorder(ExitStack):
             self.resumed_at.append(done)
             self.view.say(f"Resumed     at step {done} of {optimizer_steps}")
         self.stage = self.enter_context(self.view.stage("Training", optimizer_steps, "step", done))
-        self.clock = time.monotonic()
+        self.clock = self._now()
 
     def on_step(self, step: "OptimizerStep", epoch: int, learning_rate: float) -> None:
         """Log a step."""
-        now = time.monotonic()
+        now = self._now()
         seconds, self.clock = now - self.clock, now
         self.busy += seconds
         self.steps, self.tokens = step.number, self.tokens + step.tokens
@@ -126,7 +131,7 @@ class Recorder(ExitStack):
         self.validation_loss = metrics["loss"]
         if step not in self.evaluated:
             self._write(type="validation", step=step, epoch=epoch, **metrics)
-        self.clock = time.monotonic()
+        self.clock = self._now()
 
     def _write(self, **line: Any) -> None:
         self.file.write(json.dumps(line) + "\n")

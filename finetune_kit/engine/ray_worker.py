@@ -5,7 +5,6 @@ store, 4-bit weights and all; here every worker loads the base model by itself, 
 """
 
 import os
-import pickle
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from finetune_kit.engine.rehearsal import Rehearsal
 from finetune_kit.engine.sharded import Shards, ZeroThree
 from finetune_kit.errors import KitError, TrainingInterrupted
 from finetune_kit.loading import compute_dtype
+from finetune_kit.on_ray.board import news
 from finetune_kit.on_ray.job import Job
 from finetune_kit.recipe import Recipe
 from finetune_kit.recipe_strategy import FsdpConfig
@@ -121,7 +121,7 @@ class TellsTheBoard:
 
     def _tell(self, name: str, *args: Any) -> None:
         if self.rank == 0:
-            self._answer = self.board.tell.remote(name, pickle.dumps(args))
+            self._answer = self.board.tell.remote(name, news(*args))
 
     def asked_to_stop(self) -> signal.Signals | None:
         """The signal that the driver got, as far as is known without waiting."""
@@ -143,7 +143,7 @@ class TellsTheBoard:
         if self.rank == 0:
             self._tell("on_notice", text)
         else:
-            self.board.tell.remote("on_notice", pickle.dumps((f"Worker {self.rank}: {text}",)))
+            self.board.tell.remote("on_notice", news(f"Worker {self.rank}: {text}"))
 
     def on_device(self, device: Device, compute_dtype: str) -> None:
         """Of the first worker; the others have the same resources."""

@@ -1,6 +1,13 @@
 """What workers tell the process that started them, and what it tells them."""
 
+import pickle
+import time
 from typing import Any
+
+
+def news(*arguments: Any) -> bytes:
+    """The arguments of what is told, with the time by this process's monotonic clock; pickled."""
+    return pickle.dumps((time.monotonic(), arguments))
 
 
 class Board:
@@ -15,7 +22,7 @@ class Board:
         self._end: tuple[str, Any] | None = None
 
     def tell(self, name: str, arguments: bytes) -> int | None:
-        """Leave news: a method of the recorder and its pickled arguments.
+        """Leave news: a method of the recorder, and what `news` makes of its arguments.
 
         Returns:
             The signal that asks the workers to stop; None while they are to go on.

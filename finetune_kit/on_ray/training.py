@@ -11,7 +11,7 @@ from finetune_kit.checkpoints import ELSEWHERE
 from finetune_kit.engine.stopping import StopRequest
 from finetune_kit.errors import KitError, TrainingInterrupted
 from finetune_kit.example_table import ExampleTable
-from finetune_kit.on_ray.board import Board
+from finetune_kit.on_ray.board import Board, news
 from finetune_kit.on_ray.cluster import on_the_head, require_ray, workers_of
 from finetune_kit.on_ray.job import Job
 from finetune_kit.prompt import Example
@@ -137,12 +137,12 @@ def _follow(board: Any, task: Any, run: Run, recorder: Recorder, elsewhere: str 
         while not (over or ended):
             over = bool(ray.wait([task], timeout=LOOK_EVERY)[0])
             # What is known of the end is enough: Ray Train takes seconds to put its processes away.
-            news, ended = ray.get(board.take.remote())
-            for name, pickled in news:
-                args = pickle.loads(pickled)
+            told, ended = ray.get(board.take.remote())
+            for name, pickled in told:
+                recorder.told_at, args = pickle.loads(pickled)
                 if name == "on_files":
-                    told = {f"checkpoints/{ELSEWHERE}": elsewhere.encode()} if elsewhere else {}
-                    _keep(run.path, {**args[0], **told})
+                    where = {f"checkpoints/{ELSEWHERE}": elsewhere.encode()} if elsewhere else {}
+                    _keep(run.path, {**args[0], **where})
                 else:
                     getattr(recorder, name)(*args)
             if stop.signal and not asked:
@@ -238,7 +238,6 @@ def _losses(board: Any) -> Any:
             if ray.get(board.has_ended.remote()):
                 return
             for rank, error in worker_exceptions.items():
-                said = f"Worker {rank} was lost: {_reason(error)}"
-                board.tell.remote("on_notice", pickle.dumps((said,)))
+                board.tell.remote("on_notice", news(f"Worker {rank} was lost: {_reason(error)}"))
 
     return Losses()
