@@ -165,6 +165,10 @@ def main() -> None:
     parser = arguments(__doc__, rounds=2)
     parser.add_argument("--rows", type=int, default=900, help="rows of the run that both sides make, twice each")
     options = parser.parse_args()
+    if sys.dont_write_bytecode:
+        parser.error(
+            "unset PYTHONDONTWRITEBYTECODE: a cluster starts ten processes, which would compile all they import"
+        )
     sides = {"the kit alone": [], "on Ray, one worker": ["backend=ray"]}
     taken: dict[str, list[float]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as name:

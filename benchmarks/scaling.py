@@ -59,6 +59,8 @@ class Measured:
     checkpoint: float
     to_cpu_and_back: float
     """Seconds for the gradients."""
+    overhead: float
+    """Of a run of five minutes: its seconds on Ray with one worker, start and all, over those without, less one."""
     start: float
     """Seconds that Ray, its workers and their libraries take to start."""
     tokens_per_row: float
@@ -95,6 +97,7 @@ class Measured:
             adapter=run["parts"]["adapter"],
             checkpoint=run["training"]["checkpoints"][-1]["bytes"],
             to_cpu_and_back=run["moving_gradients"]["seconds"],
+            overhead=ray["ray_overhead"],
             start=max(30.0, on_ray - alone),
             tokens_per_row=parts["rows"]["tokens"],
             encoded_rows=parts["rows"]["encoded_in_a_second"],

@@ -43,3 +43,16 @@ def test_after_twenty_steps_the_time_is_told_by_what_they_took(planned: int, tmp
             sum(line["seconds"] for line in lines) / MEASURED_STEPS * planned
         )
         assert f"for all {planned} steps, by the first {MEASURED_STEPS}" in shown.getvalue()
+
+
+def test_what_another_process_tells_is_timed_by_its_clock(tmp_path: Path) -> None:
+    """Heard late and all at once, a step still took what it took; a clock that starts anew comes with a new start."""
+    with Recorder(tmp_path / "log.jsonl", View(quiet=True)) as recorder:
+        for number, (start, end) in enumerate([(1000.0, 1002.5), (7.0, 8.25)]):
+            recorder.told_at = start
+            recorder.on_start(50, number)
+            recorder.told_at = end
+            recorder.on_step(Step(number + 1), 0, 0.001)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["seconds"] for line in lines] == [2.5, 1.25]
+    assert recorder.busy == pytest.approx(3.75)
