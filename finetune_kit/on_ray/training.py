@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import signal
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,11 @@ LOOK_EVERY = 0.5
 
 
 class Helpers:
-    """The actors of a training that are there before it: they get ready while the rows do, and end with the block."""
+    """The actors of a training that are there before it: they get ready while the rows do, and end after the block.
+
+    Nothing is killed, since Ray Train frees what its workers hold only when it ends by itself; where the cluster ends
+    with the block, that goes with it. What still trains by then stops at its next step.
+    """
 
     def __init__(self) -> None:
         ray = require_ray()
@@ -37,11 +42,8 @@ class Helpers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        import ray
-
-        for actor in (self.lead, self.board):
-            with contextlib.suppress(Exception):  # it is over already, or the cluster is gone
-                ray.kill(actor)
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            self.board.ask_to_stop.remote(int(signal.SIGINT))
 
 
 def fit_on_ray(
