@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,15 +28,23 @@ PLAIN = (
 """Without dropout the order of the random numbers does not matter, so that workers can be held against one process."""
 
 
+@contextlib.contextmanager
+def a_ray(cpus: int, **words):
+    """A Ray of its own with so many slots, also where another is there from tests before."""
+    ray.shutdown()
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, **words)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    """A Ray of its own, which lets more workers run than there are cores."""
-    import sys
-
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    ray.init(address="local", num_cpus=8, include_dashboard=False, log_to_driver=False, namespace="finetune_kit")
-    yield
-    ray.shutdown()
+    """A Ray that lets more workers run than there are cores, for several trainings one after another."""
+    with a_ray(8, namespace="finetune_kit"):
+        yield
 
 
 class Watch(Callback):
@@ -177,28 +187,20 @@ def in_float32(tmp_path_factory, tiny_recipe, exercise_rows):
 
 def test_answers_on_ray_are_those_of_one_process(tmp_path, in_float32, scored_rows, monkeypatch) -> None:
     """Byte for byte, with workers killed at random; nothing is lost, nothing is there twice."""
-    import sys
-
     from finetune_kit.generation import _answer, predict_file
     from finetune_kit.on_ray.generation import RayGenerator
     from finetune_kit.progress import View
+    from finetune_kit.question_file import QuestionFile
 
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in scored_rows))
     alone = predict_file(in_float32, rows, "tuned", tmp_path / "alone.jsonl")
     monkeypatch.setenv("FINETUNE_KIT_TEST_NOTES", str(tmp_path))
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    environment = {"env_vars": {"FINETUNE_KIT_TEST_NOTES": str(tmp_path)}}
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env=environment)
-    try:
-        from finetune_kit.question_file import QuestionFile
-
+    with a_ray(4, runtime_env={"env_vars": {"FINETUNE_KIT_TEST_NOTES": str(tmp_path)}}):
         generator = RayGenerator(in_float32, 3, {"CPU": 1}, KilledAtRandom)
         questions = QuestionFile(rows, {}, ["instruction"])
         _answer(generator, questions, "tuned", tmp_path / "on_ray.jsonl", View(quiet=True))
         generator.close()
-    finally:
-        ray.shutdown()
     assert len(list(tmp_path.glob("kill-*"))) == KilledAtRandom.KILLS
     assert (tmp_path / "on_ray.jsonl").read_bytes() == alone.read_bytes()
     ids = [json.loads(line)["row_id"] for line in alone.read_text().splitlines()]
@@ -226,12 +228,8 @@ class Scripted:
 @pytest.fixture
 def small_cluster():
     """A Ray with four slots, torn down with what runs in it."""
-    import sys
-
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with a_ray(4):
+        yield
 
 
 def test_the_drivers_memory_does_not_grow_with_the_rows(small_cluster, tmp_path, in_float32) -> None:
@@ -340,7 +338,6 @@ def test_verdicts_on_ray_are_those_of_this_machine(small_cluster, tmp_path, scor
 
 
 def _run(*command: str, **words) -> None:
-    import subprocess
 
     subprocess.run(command, check=True, capture_output=True, **words)
 
@@ -349,8 +346,6 @@ def _run(*command: str, **words) -> None:
 def two_machines(tmp_path):
     """Two nodes of Ray in network namespaces: the head's address, its namespace, and what cuts it off."""
     import shutil
-    import subprocess
-    import sys
 
     import psutil
 
@@ -413,8 +408,6 @@ def test_a_machine_that_is_cut_off_costs_the_steps_since_the_last_checkpoint(
     two_machines, tmp_path, tiny_recipe, exercise_rows, rows_file
 ) -> None:
     """The run goes on with the worker that is left, says so, and ends as it would have in one process."""
-    import subprocess
-    import sys
 
     address, namespace, cut = two_machines
     settings = [*PLAIN, "trainer.epochs=12", f"run.folder={tmp_path}", "run.checkpoint_every=15 steps"]
@@ -451,8 +444,6 @@ def test_ctrl_c_stops_the_workers_where_the_run_can_be_gone_on_with(
     tmp_path, tiny_recipe, exercise_rows, rows_file
 ) -> None:
     """As a terminal sends it, to the whole group; the same command goes on, and ends as one process would have."""
-    import subprocess
-    import sys
 
     settings = [*PLAIN, "trainer.epochs=12", f"run.folder={tmp_path}"]
     alone = train(tiny_recipe(*settings, "run.name=alone"), pd.DataFrame(exercise_rows))
