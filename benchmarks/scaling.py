@@ -97,7 +97,7 @@ class Measured:
             adapter=run["parts"]["adapter"],
             checkpoint=run["training"]["checkpoints"][-1]["bytes"],
             to_cpu_and_back=run["moving_gradients"]["seconds"],
-            overhead=ray["ray_overhead"],
+            overhead=ray["ratios"]["ray_overhead"],
             start=max(30.0, on_ray - alone),
             tokens_per_row=parts["rows"]["tokens"],
             encoded_rows=parts["rows"]["encoded_in_a_second"],
