@@ -2,7 +2,8 @@
 
 The run is the default recipe's on SmolLM2-135M, as a user types it, with one worker; both sides take turns. The parts
 are measured with 1, 2 and 4 workers that share the machine's cores and its loopback: what a worker adds, and not how
-much faster it gets. `benchmarks.scaling` computes from them how far a cluster goes.
+much faster it gets. `benchmarks.scaling` computes from them how far a cluster goes. With `OMP_NUM_THREADS=1` on two
+cores Ray's own processes have one of them.
 """
 
 import json

@@ -60,7 +60,10 @@ class Measured:
     to_cpu_and_back: float
     """Seconds for the gradients."""
     overhead: float
-    """Of a run of five minutes: its seconds on Ray with one worker, start and all, over those without, less one."""
+    """Of a run of five minutes: its seconds on Ray with one worker, start and all, over those without, less one. The
+    worker computes with one thread, and Ray's processes have the machine's other core."""
+    overhead_on_shared_cores: float
+    """The same where the worker computes on all cores that there are, two, and Ray's processes interrupt it."""
     start: float
     """Seconds that Ray, its workers and their libraries take to start."""
     tokens_per_row: float
@@ -84,7 +87,8 @@ class Measured:
     @classmethod
     def read(cls, folder: Path = RESULTS) -> "Measured":
         """What the two files hold."""
-        gpu, ray = (json.loads((folder / f"{name}.json").read_text()) for name in ("gpu", "on_ray"))
+        names = ("gpu", "on_ray", "on_ray_one_thread")
+        gpu, ray, one_thread = (json.loads((folder / f"{name}.json").read_text()) for name in names)
         run, parts = gpu["float16"], ray["parts"]
         two = [one for one in parts["adding"] if one["workers"] == 2]
         (small, large) = min(two, key=lambda one: one["bytes"]), max(two, key=lambda one: one["bytes"])
@@ -97,7 +101,8 @@ class Measured:
             adapter=run["parts"]["adapter"],
             checkpoint=run["training"]["checkpoints"][-1]["bytes"],
             to_cpu_and_back=run["moving_gradients"]["seconds"],
-            overhead=ray["ratios"]["ray_overhead"],
+            overhead=one_thread["ratios"]["ray_overhead"],
+            overhead_on_shared_cores=ray["ratios"]["ray_overhead"],
             start=max(30.0, on_ray - alone),
             tokens_per_row=parts["rows"]["tokens"],
             encoded_rows=parts["rows"]["encoded_in_a_second"],
