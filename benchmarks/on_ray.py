@@ -2,8 +2,14 @@
 
 The run is the default recipe's on SmolLM2-135M, as a user types it, with one worker; both sides take turns. The parts
 are measured with 1, 2 and 4 workers that share the machine's cores and its loopback: what a worker adds, and not how
-much faster it gets. `benchmarks.scaling` computes from them how far a cluster goes. With `OMP_NUM_THREADS=1` on two
-cores Ray's own processes have one of them.
+much faster it gets. `benchmarks.scaling` computes from them how far a cluster goes.
+
+By itself a worker computes on all cores, and Ray's own processes interrupt it. With one thread on two cores they have
+the other. The two results are those of
+
+    python -m benchmarks.on_ray --data ROWS --json benchmarks/results/on_ray.json
+    OMP_NUM_THREADS=1 python -m benchmarks.on_ray --data ROWS --rows 150 \\
+        --json benchmarks/results/on_ray_one_thread.json
 """
 
 import json

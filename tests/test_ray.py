@@ -135,6 +135,26 @@ def test_two_workers_are_one_process(cluster, tmp_path, tiny_recipe, exercise_ro
     assert "Training for" in (run.path / "ludwig" / "ludwig.log").read_text()
 
 
+def test_workers_stop_and_free_their_place_when_what_started_them_fails(
+    cluster, tmp_path, tiny_recipe, exercise_rows, monkeypatch
+) -> None:
+    """On a Ray that goes on after the training: nothing computes in vain, or is in the way of the next."""
+    from finetune_kit.recorder import Recorder
+
+    def fail(*_) -> None:
+        raise RuntimeError("a defect here")
+
+    monkeypatch.setattr(Recorder, "on_step", fail)
+    settings = [*PLAIN, "trainer.epochs=200", f"run.folder={tmp_path}", "backend=ray", "backend.trainer.num_workers=2"]
+    with pytest.raises(RuntimeError, match="a defect here"):
+        train(tiny_recipe(*settings), pd.DataFrame(exercise_rows), callbacks=[Watch(tmp_path)])
+    deadline = time.monotonic() + 90
+    while ray.available_resources().get("CPU", 0) < 8:
+        assert time.monotonic() < deadline, "the workers still hold their place"
+        time.sleep(0.5)
+    assert 0 < max(lineage(tmp_path)) < 1000  # of 1,800 steps
+
+
 # Generating and scoring.
 
 
